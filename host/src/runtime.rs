@@ -1,0 +1,3 @@
+//! wasmtime, narrowed to what we use: engine, linker, one store per call, limits, traps.
+
+pub mod answer;
