@@ -77,13 +77,7 @@ pub struct GuestLimits {
 
 impl Default for GuestLimits {
     fn default() -> Self {
-        Self {
-            memory_bytes: 64 << 20,
-            cpu_time: Duration::from_secs(2),
-            host_calls: 10_000,
-            crossing_bytes: 16 << 20,
-            row_sets: 64,
-        }
+        Self { memory_bytes: 64 << 20, cpu_time: Duration::from_secs(2), host_calls: 10_000, crossing_bytes: 16 << 20, row_sets: 64 }
     }
 }
 

@@ -107,9 +107,7 @@ fn entry(config: &crate::config::DatabaseConfig, right: Right) -> catalog::Datab
 }
 
 fn details_to_guest(details: ours::DatabaseDetails) -> catalog::DatabaseDetails {
-    let ours::DatabaseDetails { product, version, server_name, user, default_schema, size_bytes, table_count, encoding, time_zone, warnings } =
-        details;
-    catalog::DatabaseDetails {
+    let ours::DatabaseDetails {
         product,
         version,
         server_name,
@@ -120,7 +118,8 @@ fn details_to_guest(details: ours::DatabaseDetails) -> catalog::DatabaseDetails 
         encoding,
         time_zone,
         warnings,
-    }
+    } = details;
+    catalog::DatabaseDetails { product, version, server_name, user, default_schema, size_bytes, table_count, encoding, time_zone, warnings }
 }
 
 fn schema(schema: ours::Schema) -> catalog::Schema {
@@ -161,17 +160,8 @@ fn table_page(mut tables: Vec<ours::TableSummary>, limit: usize) -> catalog::Tab
 }
 
 fn table_to_guest(table: ours::Table) -> catalog::Table {
-    let ours::Table {
-        summary: head,
-        columns,
-        primary_key,
-        foreign_keys,
-        referenced_by,
-        indexes,
-        constraints,
-        triggers,
-        definition,
-    } = table;
+    let ours::Table { summary: head, columns, primary_key, foreign_keys, referenced_by, indexes, constraints, triggers, definition } =
+        table;
     catalog::Table {
         summary: summary(head),
         columns: columns.into_iter().map(column).collect(),
@@ -180,10 +170,7 @@ fn table_to_guest(table: ours::Table) -> catalog::Table {
         referenced_by: referenced_by.into_iter().map(foreign_key).collect(),
         indexes: indexes.into_iter().map(index).collect(),
         constraints: constraints.into_iter().map(|it| catalog::Constraint { name: it.name, definition: it.definition }).collect(),
-        triggers: triggers
-            .into_iter()
-            .map(|it| catalog::Trigger { name: it.name, event: it.event, definition: it.definition })
-            .collect(),
+        triggers: triggers.into_iter().map(|it| catalog::Trigger { name: it.name, event: it.event, definition: it.definition }).collect(),
         definition,
     }
 }

@@ -48,8 +48,11 @@ impl State {
     fn page(&mut self, database: &Database, rows: RowSet, limits: RowLimits, keep: bool) -> ToGuest<Resource<GuestRows>> {
         let (page, rest) = rows.split(limits);
         if page.len() == 1 && page.view_bytes() > limits.bytes {
-            let error = DatabaseError::new(ErrorKind::TooLarge, format!("one row has {} bytes, and an answer at most {}", page.view_bytes(), limits.bytes))
-                .hint("select fewer columns, or a part of the long ones, for example with substr()");
+            let error = DatabaseError::new(
+                ErrorKind::TooLarge,
+                format!("one row has {} bytes, and an answer at most {}", page.view_bytes(), limits.bytes),
+            )
+            .hint("select fewer columns, or a part of the long ones, for example with substr()");
             return Ok(Err(error::to_guest(error)));
         }
         let name = database.config().name.as_str();
@@ -78,7 +81,10 @@ fn time_limit(database: &Database, timeout_ms: Option<u32>) -> Duration {
 /// Parameters on their way in, counted.
 fn parameters(values: Vec<types::Value>) -> Result<Vec<Value>, DatabaseError> {
     if values.len() > PARAMETERS {
-        return Err(DatabaseError::new(ErrorKind::TooLarge, format!("{} parameters, and a statement takes at most {PARAMETERS}", values.len())));
+        return Err(DatabaseError::new(
+            ErrorKind::TooLarge,
+            format!("{} parameters, and a statement takes at most {PARAMETERS}", values.len()),
+        ));
     }
     Ok(values.into_iter().map(value::from_guest).collect())
 }
@@ -154,11 +160,8 @@ impl State {
         options: database_read::Options,
     ) -> ToGuest<Resource<GuestRows>> {
         let page = page_limits(database, options.max_rows);
-        let limits = if options.keep_rest {
-            RowLimits { rows: page.rows.max(SPOOL_ROWS), bytes: page.bytes.max(SPOOL_BYTES) }
-        } else {
-            page
-        };
+        let limits =
+            if options.keep_rest { RowLimits { rows: page.rows.max(SPOOL_ROWS), bytes: page.bytes.max(SPOOL_BYTES) } } else { page };
         let run = RunOptions { timeout: time_limit(database, options.timeout_ms), limits };
         let call = self.call.clone();
         match database.read(&call, statement, values, &run).await {
@@ -203,13 +206,17 @@ impl database_write::Host for State {
         timeout_ms: Option<u32>,
     ) -> wasmtime::Result<Result<Vec<database_write::Execution>, database_write::BatchError>> {
         self.enter()?;
-        let failed = |index: usize, error| database_write::BatchError { index: u32::try_from(index).unwrap_or(u32::MAX), error: error::to_guest(error) };
+        let failed = |index: usize, error| database_write::BatchError {
+            index: u32::try_from(index).unwrap_or(u32::MAX),
+            error: error::to_guest(error),
+        };
         let database = match self.database(&database, Right::Write) {
             Ok(database) => database,
             Err(error) => return Ok(Err(failed(0, error))),
         };
         if statements.len() > BATCH {
-            let error = DatabaseError::new(ErrorKind::TooLarge, format!("{} statements, and a batch takes at most {BATCH}", statements.len()));
+            let error =
+                DatabaseError::new(ErrorKind::TooLarge, format!("{} statements, and a batch takes at most {BATCH}", statements.len()));
             return Ok(Err(failed(BATCH, error)));
         }
         let mut judged = Vec::with_capacity(statements.len());

@@ -138,14 +138,20 @@ impl Component {
     pub async fn list_resources(&self, call: &Call, guest: &Arc<Guest>, services: &Services) -> Result<Vec<ResourceDefinition>, CallError> {
         let Some(indices) = &self.resources else { return Ok(Vec::new()) };
         let id = &guest.id;
-        call_export!(self, indices, call, guest, services, call_list_resources(), |list: Vec<_>, _: &mut State| exports::resources(id, list)).0
+        call_export!(self, indices, call, guest, services, call_list_resources(), |list: Vec<_>, _: &mut State| exports::resources(
+            id, list
+        ))
+        .0
     }
 
     /// Its resource templates.
     pub async fn list_templates(&self, call: &Call, guest: &Arc<Guest>, services: &Services) -> Result<Vec<ResourceDefinition>, CallError> {
         let Some(indices) = &self.resources else { return Ok(Vec::new()) };
         let id = &guest.id;
-        call_export!(self, indices, call, guest, services, call_list_templates(), |list: Vec<_>, _: &mut State| exports::resources(id, list)).0
+        call_export!(self, indices, call, guest, services, call_list_templates(), |list: Vec<_>, _: &mut State| exports::resources(
+            id, list
+        ))
+        .0
     }
 
     /// Reads one resource.
@@ -159,9 +165,9 @@ impl Component {
     ) -> Answered<Outcome<Vec<ResourceContent>>> {
         let Some(indices) = &self.resources else { return unknown("resource", uri) };
         let request = resources::Request { uri: uri.into(), round: exports::round(round, call) };
-        call_export!(self, indices, call, guest, services, call_read_resource(&request), |answer, state: &mut State| exports::resource_outcome(
-            answer, state, uri
-        ))
+        call_export!(self, indices, call, guest, services, call_read_resource(&request), |answer, state: &mut State| {
+            exports::resource_outcome(answer, state, uri)
+        })
     }
 
     /// Its prompts.
@@ -196,7 +202,10 @@ impl Component {
     ) -> Result<Completions, CallError> {
         let Some(indices) = &self.completion else { return Ok(Completions::default()) };
         let request = exports::completion_request(request);
-        call_export!(self, indices, call, guest, services, call_complete(&request), |answer, _: &mut State| Ok(exports::completions(answer))).0
+        call_export!(self, indices, call, guest, services, call_complete(&request), |answer, _: &mut State| Ok(exports::completions(
+            answer
+        )))
+        .0
     }
 
     /// A store for one call, with every limit set.

@@ -107,8 +107,8 @@ impl Engine {
         let compiled = match cached {
             Some(component) => component,
             None => {
-                let component =
-                    wasmtime::component::Component::new(&self.engine, bytes).map_err(|error| LoadError::Invalid(error.root_cause().to_string()))?;
+                let component = wasmtime::component::Component::new(&self.engine, bytes)
+                    .map_err(|error| LoadError::Invalid(error.root_cause().to_string()))?;
                 if let Some(cache) = &self.cache {
                     cache.keep(bytes, &component);
                 }

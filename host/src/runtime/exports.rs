@@ -260,9 +260,7 @@ pub(super) fn prompts(plugin: &str, list: Vec<prompts_export::Definition>) -> Re
             name: it.name,
             title: it.title,
             description: it.description,
-            arguments: arguments
-                .map(|it| PromptArgument { name: it.name, description: it.description, required: it.required })
-                .collect(),
+            arguments: arguments.map(|it| PromptArgument { name: it.name, description: it.description, required: it.required }).collect(),
         }
     };
     Ok(list.into_iter().map(definition).collect())
