@@ -67,6 +67,8 @@ pub struct GuestLimits {
     pub memory_bytes: usize,
     /// Time in guest code, without what it waits for in the host; default 2 s.
     pub cpu_time: Duration,
+    /// Time in all, what it waits for included; `None` leaves it to the call's deadline.
+    pub wall_time: Option<Duration>,
     /// Calls of host functions; default 10,000.
     pub host_calls: u32,
     /// Bytes that one crossing of the border may copy, so also the size of an answer; default 16 MiB.
@@ -77,7 +79,14 @@ pub struct GuestLimits {
 
 impl Default for GuestLimits {
     fn default() -> Self {
-        Self { memory_bytes: 64 << 20, cpu_time: Duration::from_secs(2), host_calls: 10_000, crossing_bytes: 16 << 20, row_sets: 64 }
+        Self {
+            memory_bytes: 64 << 20,
+            cpu_time: Duration::from_secs(2),
+            wall_time: None,
+            host_calls: 10_000,
+            crossing_bytes: 16 << 20,
+            row_sets: 64,
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use crate::capability::Services;
 use crate::database::Databases;
 use crate::plugin::Plugin;
 use crate::plugin::PluginError;
-use crate::plugin::PluginSource;
+use crate::plugin::PluginPackage;
 use crate::plugin::registry::Registry;
 use crate::plugin::registry::ToolEntry;
 use crate::runtime::answer::CallError;
@@ -135,7 +135,7 @@ impl Dispatcher {
     /// The first plugin that cannot be loaded, by its name in `sources`.
     pub async fn start(
         services: Services,
-        sources: Vec<(String, PluginSource)>,
+        sources: Vec<(String, PluginPackage)>,
         options: &DispatchOptions,
     ) -> Result<Arc<Self>, StartError> {
         let engine_options = EngineOptions {

@@ -3,6 +3,7 @@
 pub mod definition;
 pub mod manifest;
 pub mod registry;
+pub mod source;
 mod template;
 
 use std::borrow::Cow;
@@ -12,7 +13,7 @@ use std::sync::Arc;
 use crate::capability::Guest;
 use crate::capability::GuestLimits;
 use crate::capability::grants::Grants;
-use crate::capability::grants::Right;
+use crate::config::Right;
 use crate::runtime::answer::CallError;
 use crate::runtime::component::Component;
 use crate::runtime::engine::Engine;
@@ -22,9 +23,11 @@ use definition::DefinitionRules;
 use manifest::Manifest;
 use manifest::ManifestError;
 
-/// Where a plugin comes from and how the operator wants it.
+/// The bytes of a plugin and how the operator wants it.
 #[derive(Clone, Debug)]
-pub struct PluginSource {
+pub struct PluginPackage {
+    /// The operator's name for it; its id must be the same.
+    pub name: String,
     /// Text of its `plugin.toml`.
     pub manifest: Cow<'static, str>,
     /// Bytes of its component.
@@ -68,6 +71,12 @@ pub enum PluginError {
         /// Who has it.
         by: String,
     },
+    /// The operator's name for it is not its own.
+    #[error("its manifest says that it is `{id}`; put its configuration under `[plugins.{id}]`")]
+    OtherId {
+        /// The id in the manifest.
+        id: String,
+    },
     /// Loading ended without an answer.
     #[error("loading it was cut off")]
     CutOff,
@@ -91,8 +100,11 @@ impl Plugin {
     /// # Errors
     ///
     /// Everything that can be wrong before its code runs.
-    pub fn load(engine: &Engine, source: PluginSource) -> Result<Self, PluginError> {
+    pub fn load(engine: &Engine, source: PluginPackage) -> Result<Self, PluginError> {
         let manifest = Manifest::parse(&source.manifest)?;
+        if manifest.plugin.id != source.name {
+            return Err(PluginError::OtherId { id: manifest.plugin.id });
+        }
         let component = engine.load(&source.component)?;
         for import in component.contract_imports() {
             if manifest::is_a_right(import) && !manifest.requests.contains_key(import) {

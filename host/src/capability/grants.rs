@@ -8,32 +8,11 @@ use std::sync::Arc;
 
 use crate::config::DatabaseName;
 use crate::config::Mode;
+use crate::config::Right;
 use crate::database::Database;
 use crate::database::Databases;
 use crate::database::error::DatabaseError;
 use crate::database::error::ErrorKind;
-
-/// What may be done to a database, least first; each includes those before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Right {
-    /// See it in the catalog and read from it.
-    Read,
-    /// Change rows.
-    Write,
-    /// Change schema, roles, settings.
-    Admin,
-}
-
-impl Right {
-    /// Its name in configuration and messages.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Read => "read",
-            Self::Write => "write",
-            Self::Admin => "admin",
-        }
-    }
-}
 
 /// What the operator gave one plugin.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

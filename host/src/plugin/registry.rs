@@ -15,7 +15,7 @@ use super::template;
 use crate::call::Call;
 use crate::call::Caller;
 use crate::capability::Services;
-use crate::capability::grants::Right;
+use crate::config::Right;
 use crate::runtime::answer::CallError;
 use crate::runtime::answer::Needs;
 use crate::runtime::answer::PromptDefinition;

@@ -5,6 +5,7 @@
 //! that costs some 25 µs. After a trap or a call that was taken back the instance is dead, and goes with its store.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use wasmtime::Store;
 use wasmtime::UpdateDeadline;
@@ -60,7 +61,7 @@ macro_rules! call_export {
             let guest = $indices.load(&mut store, &instance)?;
             guest.$function(&mut store $(, $argument)*).await
         };
-        let ended = within($call, running).await;
+        let ended = within($call, $guest, running).await;
         let result = match ended {
             Err(stopped) => Err(stopped),
             Ok(Err(error)) => Err($self.blame(&store, &error)),
@@ -241,14 +242,18 @@ fn unknown<T>(what: &'static str, name: &str) -> Answered<T> {
     (Err(CallError::Unknown { what, name: name.into() }), Announced::default())
 }
 
-/// Waits for `running` until the call's deadline or until it is taken back.
+/// Waits for `running` until the call's deadline, the plugin's own limit, or until it is taken back.
 ///
 /// The epoch stops a guest that computes; this stops one that waits, in the host or in WASI.
-async fn within<T>(call: &Call, running: impl Future<Output = T>) -> Result<T, CallError> {
-    let deadline = tokio::time::Instant::from_std(call.deadline);
+async fn within<T>(call: &Call, guest: &Guest, running: impl Future<Output = T>) -> Result<T, CallError> {
+    let own = guest.limits.wall_time.map(|limit| (Instant::now() + limit, limit)).filter(|(until, _)| *until < call.deadline);
+    let until = own.map_or(call.deadline, |(until, _)| until);
     tokio::select! {
         biased;
         () = call.cancellation.cancelled() => Err(CallError::Cancelled),
-        ended = tokio::time::timeout_at(deadline, running) => ended.map_err(|_| CallError::Timeout),
+        ended = tokio::time::timeout_at(until.into(), running) => ended.map_err(|_| match own {
+            Some((_, limit)) => CallError::PluginLimit { plugin: guest.id.clone(), limit: format!("{limit:?} for one call") },
+            None => CallError::Timeout,
+        }),
     }
 }
