@@ -53,7 +53,7 @@ pub enum PluginError {
     #[error(transparent)]
     Load(#[from] LoadError),
     /// It imports what its manifest does not request.
-    #[error("it imports `{0}`, which its manifest does not request; add it under `[requests]` with the reason")]
+    #[error("it imports `{0}`, which its manifest does not request; it needs `[capabilities.{0}]` with a `reason`")]
     NotRequested(String),
     /// It could not say what it offers.
     #[error("asked what it offers, it failed: {0}")]
@@ -107,7 +107,7 @@ impl Plugin {
         }
         let component = engine.load(&source.component)?;
         for import in component.contract_imports() {
-            if manifest::is_a_right(import) && !manifest.requests.contains_key(import) {
+            if manifest::is_a_right(import) && !manifest.capabilities.contains_key(import) {
                 return Err(PluginError::NotRequested(import.into()));
             }
         }
@@ -124,7 +124,7 @@ impl Plugin {
 
 /// The most that a manifest asks for on a database.
 fn requested(manifest: &Manifest) -> Option<Right> {
-    let requests = |interface| manifest.requests.contains_key(interface);
+    let requests = |interface| manifest.capabilities.contains_key(interface);
     if requests("database-admin") {
         Some(Right::Admin)
     } else if requests("database-write") {

@@ -12,30 +12,57 @@ const FREE: [&str; 7] = ["content", "input", "log", "progress", "rows", "setting
 /// Interfaces that a manifest can request.
 const RIGHTS: [&str; 5] = ["catalog", "changes", "database-admin", "database-read", "database-write"];
 
+/// The contract that this host offers.
+const HOST_API: semver::Version = semver::Version::new(0, 1, 0);
+
 /// A checked manifest.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
+    /// The version of the manifest's own shape: 1.
+    pub schema: u32,
     /// What it is.
     pub plugin: About,
-    /// The interfaces it imports that give a right, each with the reason in words.
+    /// Its code.
+    pub component: ComponentFile,
+    /// The interfaces it imports that give a right.
     #[serde(default)]
-    pub requests: BTreeMap<String, String>,
+    pub capabilities: BTreeMap<String, Request>,
 }
 
 /// What a plugin says of itself.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct About {
-    /// Its id: lower-case letters, digits and hyphens, at most 32 characters, a letter first.
+    /// Its id: lower-case letters, digits and hyphens, at most 40 characters, a letter first.
     pub id: String,
-    /// Its version (semver.org).
-    pub version: String,
+    /// Its version.
+    pub version: semver::Version,
+    /// Its name for a person.
+    pub title: String,
     /// What it is for, in a sentence.
     pub description: String,
     /// Its licence, as an SPDX expression.
     #[serde(default)]
     pub license: Option<String>,
+    /// The versions of the contract it works with, for example `^0.1`.
+    pub host_api: semver::VersionReq,
+}
+
+/// Where the code of a plugin is.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ComponentFile {
+    /// Its file name, in the folder of the manifest.
+    pub file: String,
+}
+
+/// A request for one interface.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Request {
+    /// Why, in words for the operator.
+    pub reason: String,
 }
 
 /// What is wrong with a manifest.
@@ -45,17 +72,26 @@ pub enum ManifestError {
     /// It is not TOML of this shape.
     #[error("{0}")]
     Toml(String),
+    /// The shape.
+    #[error("`schema` is {0}, and this host reads 1")]
+    Schema(u32),
     /// The id.
-    #[error("`id` must be lower-case letters, digits and hyphens, a letter first, at most 32 characters")]
+    #[error("`plugin.id` must be lower-case letters, digits and hyphens, a letter first, at most 40 characters")]
     Id,
-    /// The version.
-    #[error("`version` must be three numbers with dots (semver.org), for example `1.2.0`")]
-    Version,
+    /// The contract.
+    #[error("`plugin.host-api` is `{wanted}`, and this host offers {HOST_API}")]
+    HostApi {
+        /// What the plugin works with.
+        wanted: semver::VersionReq,
+    },
+    /// The file name.
+    #[error("`component.file` must be a file name without a folder")]
+    File,
     /// A text.
     #[error("`{0}` is empty, too long, or has invisible or control characters")]
     Text(String),
     /// A request for what does not exist.
-    #[error("`requests.{interface}` is no interface that can be requested; there are {}", RIGHTS.join(", "))]
+    #[error("`capabilities.{interface}` is no interface that can be requested; there are {}", RIGHTS.join(", "))]
     UnknownRequest {
         /// As the manifest names it.
         interface: String,
@@ -70,26 +106,34 @@ impl Manifest {
     /// The first thing that is wrong with it.
     pub fn parse(text: &str) -> Result<Self, ManifestError> {
         let manifest: Self = toml::from_str(text).map_err(|error| ManifestError::Toml(error.to_string().trim_end().into()))?;
-        let About { id, version, description, .. } = &manifest.plugin;
-        let id_fits = (1..=32).contains(&id.len())
+        if manifest.schema != 1 {
+            return Err(ManifestError::Schema(manifest.schema));
+        }
+        let About { id, title, description, host_api, .. } = &manifest.plugin;
+        let id_fits = (1..=40).contains(&id.len())
             && id.starts_with(|c: char| c.is_ascii_lowercase())
             && id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
         if !id_fits {
             return Err(ManifestError::Id);
         }
-        let core = version.split(['-', '+']).next().unwrap_or_default();
-        if core.split('.').filter(|number| number.parse::<u64>().is_ok()).count() != 3 || core.split('.').count() != 3 {
-            return Err(ManifestError::Version);
+        if !host_api.matches(&HOST_API) {
+            return Err(ManifestError::HostApi { wanted: host_api.clone() });
         }
-        if !is_plain_text(description, 1_024) {
-            return Err(ManifestError::Text("description".into()));
+        let file = &manifest.component.file;
+        if file.is_empty() || file.starts_with('.') || !file.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-')) {
+            return Err(ManifestError::File);
         }
-        for (interface, reason) in &manifest.requests {
+        for (name, text, characters) in [("plugin.title", title, 128), ("plugin.description", description, 1_024)] {
+            if !is_plain_text(text, characters) {
+                return Err(ManifestError::Text(name.into()));
+            }
+        }
+        for (interface, request) in &manifest.capabilities {
             if !RIGHTS.contains(&interface.as_str()) {
                 return Err(ManifestError::UnknownRequest { interface: interface.clone() });
             }
-            if !is_plain_text(reason, 512) {
-                return Err(ManifestError::Text(format!("requests.{interface}")));
+            if !is_plain_text(&request.reason, 512) {
+                return Err(ManifestError::Text(format!("capabilities.{interface}.reason")));
             }
         }
         Ok(manifest)
@@ -105,25 +149,39 @@ pub fn is_a_right(interface: &str) -> bool {
 mod tests {
     use super::*;
 
-    const GOOD: &str =
-        "[plugin]\nid = \"query\"\nversion = \"0.1.0\"\ndescription = \"Runs statements.\"\n\n[requests]\ncatalog = \"Names.\"\n";
+    const GOOD: &str = r#"
+        schema = 1
+        [plugin]
+        id = "query"
+        version = "0.1.0"
+        title = "SQL"
+        description = "Runs statements."
+        host-api = "^0.1"
+        [component]
+        file = "query.wasm"
+        [capabilities.catalog]
+        reason = "Names."
+    "#;
 
     #[test]
     fn a_good_manifest_is_read() {
         let manifest = Manifest::parse(GOOD).unwrap();
         assert_eq!(manifest.plugin.id, "query");
-        assert_eq!(manifest.requests["catalog"], "Names.");
+        assert_eq!(manifest.capabilities["catalog"].reason, "Names.");
     }
 
     #[test]
     fn what_is_wrong_is_named() {
         let cases = [
-            ("id = \"query\"", "id = \"../query\"", "`id`"),
-            ("0.1.0", "1", "`version`"),
-            ("Runs statements.", "Runs\u{200b} statements.", "`description`"),
-            ("catalog =", "everything =", "requests.everything"),
-            ("Names.", "", "requests.catalog"),
-            ("[requests]", "[rights]", "unknown field `rights`"),
+            ("schema = 1", "schema = 2", "`schema`"),
+            ("id = \"query\"", "id = \"../query\"", "`plugin.id`"),
+            ("0.1.0", "1", "version"),
+            ("^0.1", "^0.2", "`plugin.host-api`"),
+            ("query.wasm", "../query.wasm", "`component.file`"),
+            ("Runs statements.", "Runs\u{200b} statements.", "`plugin.description`"),
+            ("capabilities.catalog", "capabilities.everything", "capabilities.everything"),
+            ("Names.", "", "capabilities.catalog.reason"),
+            ("[capabilities", "[rights", "unknown field `rights`"),
         ];
         for (from, to, expected) in cases {
             let error = Manifest::parse(&GOOD.replacen(from, to, 1)).unwrap_err().to_string();

@@ -9,6 +9,8 @@ use std::path::PathBuf;
 
 use super::PluginPackage;
 use super::definition::DefinitionRules;
+use super::manifest::Manifest;
+use super::manifest::ManifestError;
 use crate::capability::GuestLimits;
 use crate::capability::grants::Grants;
 use crate::config::Config;
@@ -53,13 +55,13 @@ pub enum SourceError {
         /// The limit.
         limit: usize,
     },
-    /// There is no component, or more than one.
-    #[error("`{}` holds {found} `.wasm` files; name the right one with `component = \"…\"`", folder.display())]
-    Component {
-        /// Where was looked.
-        folder: PathBuf,
-        /// How many were there.
-        found: usize,
+    /// The manifest does not say which file the component is.
+    #[error("`{}`: {error}", path.display())]
+    Manifest {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: ManifestError,
     },
     /// The configuration names a plugin that is neither bundled nor in a folder.
     #[error("there is no plugin `{name}` in this program (there are {bundled}); give the folder of another with `path = \"…\"`")]
@@ -136,22 +138,16 @@ fn package(
 fn read(source: &PluginSource) -> Result<(String, Vec<u8>), SourceError> {
     let path = source.folder.join("plugin.toml");
     let manifest = read_file(&path, MANIFEST_BYTES)?;
-    let manifest = String::from_utf8(manifest).map_err(|error| SourceError::Read { path, error: std::io::Error::other(error) })?;
+    let manifest =
+        String::from_utf8(manifest).map_err(|error| SourceError::Read { path: path.clone(), error: std::io::Error::other(error) })?;
     let component = match &source.component {
         Some(path) => path.clone(),
-        None => only_component(&source.folder)?,
+        None => {
+            let checked = Manifest::parse(&manifest).map_err(|error| SourceError::Manifest { path, error })?;
+            source.folder.join(checked.component.file)
+        }
     };
     Ok((manifest, read_file(&component, COMPONENT_BYTES)?))
-}
-
-fn only_component(folder: &Path) -> Result<PathBuf, SourceError> {
-    let entries = fs::read_dir(folder).map_err(|error| SourceError::Read { path: folder.into(), error })?;
-    let is_component = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "wasm");
-    let mut found: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(is_component).collect();
-    match (found.pop(), found.len()) {
-        (Some(only), 0) => Ok(only),
-        (_, others) => Err(SourceError::Component { folder: folder.into(), found: if others == 0 { 0 } else { others + 1 } }),
-    }
 }
 
 /// The bytes of a file, at most `limit` of them.
