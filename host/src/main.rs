@@ -1,2 +1,2 @@
-//! x
-fn main(){}
+//! The `tidegate` program.
+fn main() {}

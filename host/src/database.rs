@@ -1,0 +1,340 @@
+//! Databases by name: the one path on which a statement reaches a driver.
+//!
+//! Nothing above this layer sees a connection. A statement arrives as text, is judged ([`statement`]), and runs in a
+//! session whose engine enforces the judgement. Reads and writes are different functions, and only a database whose mode
+//! is read-write has the second.
+
+pub mod catalog;
+pub mod cursor;
+pub mod error;
+mod mysql;
+mod postgres;
+pub mod rows;
+mod sqlite;
+pub mod statement;
+mod suggest;
+mod supervise;
+pub mod value;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::call::Call;
+use crate::config::DatabaseConfig;
+use crate::config::DatabaseName;
+use crate::config::EngineKind;
+use crate::config::Mode;
+
+use catalog::DatabaseDetails;
+use catalog::Routine;
+use catalog::RoutineFilter;
+use catalog::Schema;
+use catalog::Table;
+use catalog::TableFilter;
+use catalog::TableSummary;
+use error::DatabaseError;
+use error::ErrorKind;
+use rows::RowLimits;
+use rows::RowSet;
+use statement::Statement;
+use statement::StatementKind;
+use value::Value;
+
+/// Limits of one run, already lowered to what the caller asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct RunOptions {
+    /// The longest that it may take, its connection's wait included.
+    pub timeout: Duration,
+    /// Where reading stops. Covers what is kept for later pages too.
+    pub limits: RowLimits,
+}
+
+/// What a statement did.
+#[derive(Clone, Debug)]
+pub struct Execution {
+    /// Rows inserted, changed or deleted, as the engine counts them.
+    pub affected: u64,
+    /// Rows that the statement returned, when it has columns.
+    pub returned: Option<RowSet>,
+}
+
+/// Why a batch failed; nothing of it has taken effect.
+#[derive(Clone, Debug)]
+pub struct BatchError {
+    /// Which statement, counted from 0.
+    pub index: usize,
+    /// Why.
+    pub error: DatabaseError,
+}
+
+/// The engines behind one interface. Each has the same functions in files of the same names.
+enum Engine {
+    Sqlite(sqlite::Sqlite),
+    Postgres(postgres::Postgres),
+    MySql(mysql::MySql),
+}
+
+/// Calls the same function of whichever engine it is.
+macro_rules! each_engine {
+    ($engine:expr, $it:ident => $call:expr) => {
+        match $engine {
+            Engine::Sqlite($it) => $call,
+            Engine::Postgres($it) => $call,
+            Engine::MySql($it) => $call,
+        }
+    };
+}
+
+/// One configured database.
+pub struct Database {
+    config: DatabaseConfig,
+    engine: Engine,
+}
+
+impl Database {
+    /// Prepares a database without connecting to it.
+    ///
+    /// # Errors
+    ///
+    /// A URL or certificate that makes no sense.
+    pub fn new(config: DatabaseConfig) -> Result<Self, DatabaseError> {
+        let engine = match config.engine {
+            EngineKind::Sqlite => Engine::Sqlite(sqlite::Sqlite::new(&config)?),
+            EngineKind::Postgres => Engine::Postgres(postgres::Postgres::new(&config)?),
+            EngineKind::MySql => Engine::MySql(mysql::MySql::new(&config)?),
+        };
+        Ok(Self { config, engine })
+    }
+
+    /// Its configuration.
+    pub fn config(&self) -> &DatabaseConfig {
+        &self.config
+    }
+
+    /// Judges one statement in this database's dialect.
+    ///
+    /// # Errors
+    ///
+    /// As [`Statement::parse`].
+    pub fn judge(&self, sql: &str) -> Result<Statement, DatabaseError> {
+        Statement::parse(sql, self.config.engine)
+    }
+
+    /// The statement that shows how the engine would run `sql`; with `analyze` it runs it, so it must be a reading one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Statement::parse`]; `ReadOnly` for `analyze` of a write; `NotSupported` where the engine has no such statement.
+    pub async fn explain(&self, call: &Call, sql: &str, analyze: bool) -> Result<Statement, DatabaseError> {
+        let inner = self.judge(sql)?;
+        if analyze {
+            expect_kind(&inner, &[StatementKind::Read])?;
+        } else {
+            expect_kind(&inner, &[StatementKind::Read, StatementKind::Write])?;
+        }
+        let prefix = match (self.config.engine, analyze) {
+            (EngineKind::Sqlite, false) => "EXPLAIN QUERY PLAN",
+            (EngineKind::Sqlite, true) => {
+                return Err(DatabaseError::new(ErrorKind::NotSupported, "SQLite has no EXPLAIN ANALYZE").hint("leave out `analyze`"));
+            }
+            (EngineKind::Postgres, false) => "EXPLAIN",
+            (EngineKind::Postgres, true) => "EXPLAIN (ANALYZE, BUFFERS)",
+            (EngineKind::MySql, false) => "EXPLAIN",
+            (EngineKind::MySql, true) if self.details(call).await?.product == "MariaDB" => "ANALYZE",
+            (EngineKind::MySql, true) => "EXPLAIN ANALYZE",
+        };
+        if inner.verb == "EXPLAIN" || inner.verb == "SHOW" {
+            return Ok(inner);
+        }
+        self.judge(&format!("{prefix} {}", inner.text))
+    }
+
+    /// Runs one reading statement.
+    ///
+    /// # Errors
+    ///
+    /// `ReadOnly` and `Refused` before anything runs, else what the engine says, with the nearest names for a misspelt one.
+    pub async fn read(
+        &self,
+        call: &Call,
+        statement: &Statement,
+        parameters: &[Value],
+        options: &RunOptions,
+    ) -> Result<RowSet, DatabaseError> {
+        expect_kind(statement, &[StatementKind::Read])?;
+        let result = each_engine!(&self.engine, engine => engine.read(call, statement, parameters, options).await);
+        match result {
+            Err(error) => Err(suggest::nearest_names(self, call, Some(statement), error).await),
+            rows => rows,
+        }
+    }
+
+    /// Runs statements that read or write, in one transaction: all take effect or none.
+    ///
+    /// # Errors
+    ///
+    /// `ReadOnly` when the database is not open for writing; the index of the statement that failed.
+    pub async fn write(
+        &self,
+        call: &Call,
+        statements: Vec<(Statement, Vec<Value>)>,
+        options: &RunOptions,
+    ) -> Result<Vec<Execution>, BatchError> {
+        for (index, (statement, _)) in statements.iter().enumerate() {
+            self.expect_writable()
+                .and_then(|()| expect_kind(statement, &[StatementKind::Read, StatementKind::Write]))
+                .map_err(|error| BatchError { index, error })?;
+        }
+        let judged: Vec<Statement> = statements.iter().map(|(statement, _)| statement.clone()).collect();
+        let result = each_engine!(&self.engine, engine => engine.write(call, statements, options).await);
+        match result {
+            Err(BatchError { index, error }) => {
+                let error = suggest::nearest_names(self, call, judged.get(index), error).await;
+                Err(BatchError { index, error })
+            }
+            done => done,
+        }
+    }
+
+    /// Runs one statement that changes schema, roles or settings.
+    ///
+    /// # Errors
+    ///
+    /// `ReadOnly` when the database is not open for writing, else what the engine says.
+    pub async fn administer(
+        &self,
+        call: &Call,
+        statement: Statement,
+        parameters: Vec<Value>,
+        options: &RunOptions,
+    ) -> Result<Execution, DatabaseError> {
+        self.expect_writable()?;
+        expect_kind(&statement, &[StatementKind::Admin])?;
+        let done = each_engine!(&self.engine, engine => engine.write(call, vec![(statement, parameters)], options).await);
+        let executions = done.map_err(|failed| failed.error)?;
+        Ok(executions.into_iter().next().unwrap_or(Execution { affected: 0, returned: None }))
+    }
+
+    /// Facts about the database and the role.
+    ///
+    /// # Errors
+    ///
+    /// What the engine says.
+    pub async fn details(&self, call: &Call) -> Result<DatabaseDetails, DatabaseError> {
+        each_engine!(&self.engine, engine => engine.details(call).await)
+    }
+
+    /// Its schemas by name, the system's left out.
+    ///
+    /// # Errors
+    ///
+    /// What the engine says.
+    pub async fn schemas(&self, call: &Call) -> Result<Vec<Schema>, DatabaseError> {
+        each_engine!(&self.engine, engine => engine.schemas(call).await)
+    }
+
+    /// Tables and views by schema and name, at most `filter.limit`.
+    ///
+    /// # Errors
+    ///
+    /// What the engine says.
+    pub async fn tables(&self, call: &Call, filter: &TableFilter) -> Result<Vec<TableSummary>, DatabaseError> {
+        each_engine!(&self.engine, engine => engine.tables(call, filter).await)
+    }
+
+    /// Everything about one table.
+    ///
+    /// # Errors
+    ///
+    /// `UnknownTable` with the nearest names, else what the engine says.
+    pub async fn table(&self, call: &Call, schema: Option<&str>, name: &str) -> Result<Table, DatabaseError> {
+        let found = each_engine!(&self.engine, engine => engine.table(call, schema, name).await)?;
+        match found {
+            Some(table) => Ok(table),
+            None => Err(suggest::unknown_table(self, call, schema, name).await),
+        }
+    }
+
+    /// Stored functions and procedures by schema and name, at most `filter.limit`.
+    ///
+    /// # Errors
+    ///
+    /// What the engine says.
+    pub async fn routines(&self, call: &Call, filter: &RoutineFilter) -> Result<Vec<Routine>, DatabaseError> {
+        each_engine!(&self.engine, engine => engine.routines(call, filter).await)
+    }
+
+    /// Closes every connection.
+    pub async fn close(&self) {
+        each_engine!(&self.engine, engine => engine.close().await);
+    }
+
+    fn expect_writable(&self) -> Result<(), DatabaseError> {
+        match self.config.mode {
+            Mode::ReadWrite => Ok(()),
+            Mode::ReadOnly => Err(DatabaseError::new(ErrorKind::ReadOnly, format!("database `{}` is read only", self.config.name))
+                .hint(format!("the operator can set `mode = \"read-write\"` under `[databases.{}]`", self.config.name))),
+        }
+    }
+}
+
+/// Refuses a statement whose kind is not one of `allowed`, saying what would take it.
+fn expect_kind(statement: &Statement, allowed: &[StatementKind]) -> Result<(), DatabaseError> {
+    if allowed.contains(&statement.kind) {
+        return Ok(());
+    }
+    let what = statement.reason.clone().unwrap_or_else(|| format!("`{}`", statement.verb));
+    Err(match statement.kind {
+        StatementKind::Read | StatementKind::Write => {
+            DatabaseError::new(ErrorKind::ReadOnly, format!("only reading statements run here, and this one writes: {what}"))
+        }
+        StatementKind::Admin => {
+            DatabaseError::new(ErrorKind::ReadOnly, format!("this statement changes schema, roles or settings: {what}"))
+        }
+        StatementKind::Transaction => {
+            DatabaseError::new(ErrorKind::Refused, format!("transactions are not begun or ended by statements: {what}"))
+        }
+        StatementKind::Forbidden => DatabaseError::new(ErrorKind::Refused, format!("no plugin may run this: {what}")),
+    })
+}
+
+/// Every configured database, by name.
+#[derive(Clone, Default)]
+pub struct Databases {
+    by_name: Arc<BTreeMap<DatabaseName, Arc<Database>>>,
+}
+
+impl Databases {
+    /// Prepares every database without connecting.
+    ///
+    /// # Errors
+    ///
+    /// The first whose URL or certificate makes no sense, by its name.
+    pub fn new(configs: Vec<DatabaseConfig>) -> Result<Self, (DatabaseName, DatabaseError)> {
+        let mut by_name = BTreeMap::new();
+        for config in configs {
+            let name = config.name.clone();
+            let database = Database::new(config).map_err(|error| (name.clone(), error))?;
+            by_name.insert(name, Arc::new(database));
+        }
+        Ok(Self { by_name: Arc::new(by_name) })
+    }
+
+    /// All of them, by name.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Database>> {
+        self.by_name.values()
+    }
+
+    /// The database of this name.
+    pub fn find(&self, name: &str) -> Option<&Arc<Database>> {
+        self.by_name.get(&DatabaseName::parse(name)?)
+    }
+
+    /// Closes every pool.
+    pub async fn close(&self) {
+        for database in self.iter() {
+            database.close().await;
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Runs the work of one statement so that nothing can leave it half done on a connection.
+//!
+//! A future of the driver that is dropped in mid-statement leaves a server that works on and a connection that nobody may
+//! use. So the work runs in a task of its own. When the time is over, the client takes the call back, or the caller's
+//! future is dropped, the task asks the engine to interrupt the statement **on the server**, waits a moment for the work
+//! to come back with the engine's answer, and drops it, connection and all, when it does not.
+
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+use super::error::DatabaseError;
+use super::error::ErrorKind;
+use crate::call::Call;
+
+/// How long an interrupted statement may take to end before its connection is closed under it.
+const INTERRUPT_GRACE: Duration = Duration::from_secs(2);
+
+/// Runs `work` for at most `limit` and at most until the call's deadline.
+///
+/// `interrupt` makes the future that stops the statement on the server; it is called at most once, in the task of the
+/// work, and has [`INTERRUPT_GRACE`] itself. The error of an interrupted statement is `Timeout` or `Cancelled`, whatever
+/// the engine said. `work` must hold its connection so that dropping it closes the connection.
+pub(super) async fn supervised<T, W, I, F>(call: &Call, limit: Duration, interrupt: I, work: W) -> Result<T, DatabaseError>
+where
+    T: Send + 'static,
+    W: Future<Output = Result<T, DatabaseError>> + Send + 'static,
+    I: FnOnce() -> F + Send + 'static,
+    F: Future<Output = ()> + Send,
+{
+    let limit = limit.min(call.remaining());
+    let cancelled = call.cancellation.clone();
+    let abandoned = CancellationToken::new();
+    // Fires when the future of this function is dropped, and harmlessly at its end.
+    let _guard = abandoned.clone().drop_guard();
+    let (answer, answered) = oneshot::channel();
+    tokio::spawn(async move {
+        let mut work = std::pin::pin!(work);
+        let stopped = tokio::select! {
+            biased;
+            result = &mut work => {
+                let _ = answer.send(result);
+                return;
+            }
+            () = tokio::time::sleep(limit) => timed_out(limit),
+            () = cancelled.cancelled() => taken_back(),
+            () = abandoned.cancelled() => taken_back(),
+        };
+        let ending = async {
+            interrupt().await;
+            work.await
+        };
+        // A statement that came to its end all the same keeps its result: it did happen.
+        let result = match tokio::time::timeout(INTERRUPT_GRACE, ending).await {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(_)) | Err(_) => Err(stopped),
+        };
+        let _ = answer.send(result);
+    });
+    answered.await.unwrap_or_else(|_| Err(DatabaseError::new(ErrorKind::Failed, "the statement ended without an answer")))
+}
+
+fn timed_out(limit: Duration) -> DatabaseError {
+    DatabaseError::new(ErrorKind::Timeout, format!("the statement ran longer than {limit:?} and was stopped"))
+        .hint("narrow it (WHERE, LIMIT, an index), or raise `timeout_ms` up to the database's `statement_timeout`")
+}
+
+fn taken_back() -> DatabaseError {
+    DatabaseError::new(ErrorKind::Cancelled, "the call was cancelled and its statement stopped")
+}
