@@ -25,8 +25,7 @@ use super::types;
 use crate::call::Call;
 
 /// The server's own schemas, for a `NOT IN`.
-pub(super) const SYSTEM_SCHEMAS: &str =
-    "('information_schema', 'performance_schema', 'mysql', 'sys', 'ndbinfo', 'metrics_schema', 'inspection_schema', 'lightning_metadata_schema')";
+pub(super) const SYSTEM_SCHEMAS: &str = "('information_schema', 'performance_schema', 'mysql', 'sys', 'ndbinfo', 'metrics_schema', 'inspection_schema', 'lightning_metadata_schema')";
 
 /// What counts as a table or view; the rest are sequences and the server's own views.
 pub(super) const TABLE_TYPES: &str = "('BASE TABLE', 'SYSTEM VERSIONED', 'VIEW')";

@@ -25,7 +25,18 @@ const PREPARED_KEPT: usize = 32;
 /// What the query part of the URL may hold; anything else is refused, because a misspelt safety option that is silently
 /// ignored is worse than none.
 const URL_OPTIONS: &[&str] = &[
-    "ssl-mode", "sslmode", "ssl-ca", "sslca", "ssl-cert", "sslcert", "ssl-key", "sslkey", "socket", "timezone", "time-zone", "charset",
+    "ssl-mode",
+    "sslmode",
+    "ssl-ca",
+    "sslca",
+    "ssl-cert",
+    "sslcert",
+    "ssl-key",
+    "sslkey",
+    "socket",
+    "timezone",
+    "time-zone",
+    "charset",
     "collation",
 ];
 
@@ -144,7 +155,9 @@ impl Session {
         match (&mut connection).execute(AssertSqlSafe(limits(product, access, limit))).await {
             // Forks and proxies lack one or the other; the host's own timer holds all the same.
             Err(sqlx::Error::Database(error)) if error_number(error.as_ref()) == UNKNOWN_VARIABLE => {}
-            other => drop(other?),
+            other => {
+                other?;
+            }
         }
         Ok(Self { connection, id, product, decimal, opened: Instant::now() })
     }
@@ -214,7 +227,8 @@ fn url_options(url: &str) -> Vec<String> {
 }
 
 fn pem(config: &DatabaseConfig, path: &std::path::Path, setting: &str) -> Result<Vec<u8>, DatabaseError> {
-    let text = std::fs::read(path).map_err(|error| wrong_setting(config, &format!("the file of `tls.{setting}` cannot be read: {error}")))?;
+    let text =
+        std::fs::read(path).map_err(|error| wrong_setting(config, &format!("the file of `tls.{setting}` cannot be read: {error}")))?;
     if !text.windows(11).any(|window| window == b"-----BEGIN ") {
         return Err(wrong_setting(config, &format!("the file of `tls.{setting}` holds no PEM text")));
     }
@@ -227,7 +241,8 @@ fn wrong_setting(config: &DatabaseConfig, what: &str) -> DatabaseError {
 
 /// The names in `modes` that are kept, as the server lists them.
 fn kept_modes(modes: &str) -> String {
-    let kept: Vec<&str> = KEPT_SQL_MODES.iter().copied().filter(|kept| modes.split(',').any(|mode| mode.eq_ignore_ascii_case(kept))).collect();
+    let kept: Vec<&str> =
+        KEPT_SQL_MODES.iter().copied().filter(|kept| modes.split(',').any(|mode| mode.eq_ignore_ascii_case(kept))).collect();
     kept.join(",")
 }
 

@@ -15,8 +15,21 @@ use crate::config::Mode;
 
 /// Privileges that change rows or schemas.
 const WRITING: &[&str] = &[
-    "ALL PRIVILEGES", "INSERT", "UPDATE", "DELETE", "CREATE", "DROP", "ALTER", "INDEX", "TRIGGER", "CREATE VIEW", "CREATE ROUTINE",
-    "ALTER ROUTINE", "EVENT", "EXECUTE", "DELETE HISTORY",
+    "ALL PRIVILEGES",
+    "INSERT",
+    "UPDATE",
+    "DELETE",
+    "CREATE",
+    "DROP",
+    "ALTER",
+    "INDEX",
+    "TRIGGER",
+    "CREATE VIEW",
+    "CREATE ROUTINE",
+    "ALTER ROUTINE",
+    "EVENT",
+    "EXECUTE",
+    "DELETE HISTORY",
 ];
 
 /// Global privileges that reach beyond rows, and what each means.
@@ -81,7 +94,9 @@ fn warnings(grants: &[String], mode: Mode) -> Vec<String> {
         warnings.push("the account may pass its privileges on to others (`GRANT OPTION`)".into());
     }
     if mode == Mode::ReadOnly && parsed.iter().any(|grant| grant.has(WRITING)) {
-        warnings.push("the account may write, though this database is read only; an account with `SELECT` and `SHOW VIEW` alone is safer".into());
+        warnings.push(
+            "the account may write, though this database is read only; an account with `SELECT` and `SHOW VIEW` alone is safer".into(),
+        );
     }
     warnings
 }
@@ -99,7 +114,8 @@ impl Grant {
     /// Reads `GRANT a, b (c, d) ON x TO …`; none for the grant of a role.
     fn parse(line: &str) -> Option<Self> {
         let (privileges, rest) = line.strip_prefix("GRANT ")?.split_once(" ON ")?;
-        let privileges: Vec<String> = privileges.split(',').map(|name| name.split('(').next().unwrap_or_default().trim().to_ascii_uppercase()).collect();
+        let privileges: Vec<String> =
+            privileges.split(',').map(|name| name.split('(').next().unwrap_or_default().trim().to_ascii_uppercase()).collect();
         Some(Self { everywhere: rest.starts_with("*.* "), passes_on: rest.trim_end().ends_with("WITH GRANT OPTION"), privileges })
     }
 
@@ -118,7 +134,11 @@ mod tests {
         let found = warnings(&root, Mode::ReadOnly);
         assert_eq!(found.len(), 7, "{found:?}");
         assert!(!found.concat().contains("*AB"));
-        let reader = ["GRANT USAGE ON *.* TO `r`@`%`".to_owned(), "GRANT SELECT, SHOW VIEW ON `shop`.* TO `r`@`%`".to_owned(), "GRANT `role` TO `r`@`%`".to_owned()];
+        let reader = [
+            "GRANT USAGE ON *.* TO `r`@`%`".to_owned(),
+            "GRANT SELECT, SHOW VIEW ON `shop`.* TO `r`@`%`".to_owned(),
+            "GRANT `role` TO `r`@`%`".to_owned(),
+        ];
         assert!(warnings(&reader, Mode::ReadOnly).is_empty());
         let writer = ["GRANT SELECT, INSERT (`a`, `b`) ON `shop`.`t` TO `w`@`%`".to_owned()];
         assert_eq!(warnings(&writer, Mode::ReadOnly).len(), 1);

@@ -36,14 +36,18 @@ pub(super) fn connecting(name: &str, error: &sqlx::Error) -> DatabaseError {
     let unavailable = |why: &str| DatabaseError::new(ErrorKind::Unavailable, format!("database `{name}` is not available: {why}"));
     match error {
         sqlx::Error::Database(database) => match number(error) {
-            Some(1044 | 1045 | 1698 | 1862 | 1820) => unavailable("the server refused the login").hint("the operator should check user and password in the database's `url`"),
+            Some(1044 | 1045 | 1698 | 1862 | 1820) => {
+                unavailable("the server refused the login").hint("the operator should check user and password in the database's `url`")
+            }
             Some(1049) => unavailable("the server has no database of the name in its `url`"),
             Some(1040 | 1203 | 1226) => unavailable("the server takes no more connections").hint("try again later"),
             Some(1129 | 1130) => unavailable("the server does not accept connections from this machine"),
             _ => unavailable("the server ended the connection").sqlstate(database.code().unwrap_or_default()),
         },
         sqlx::Error::Io(cause) => match cause.kind() {
-            std::io::ErrorKind::ConnectionRefused => unavailable("the connection was refused").hint("the operator should check that the server runs"),
+            std::io::ErrorKind::ConnectionRefused => {
+                unavailable("the connection was refused").hint("the operator should check that the server runs")
+            }
             std::io::ErrorKind::NotFound => unavailable("its socket or host was not found"),
             _ => unavailable("the connection failed"),
         },
@@ -61,7 +65,9 @@ pub(super) fn lost() -> DatabaseError {
 pub(super) fn is_lost(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) | sqlx::Error::Tls(_) => true,
-        sqlx::Error::Database(_) => matches!(number(error), Some(1053 | 1077..=1080 | 1152 | 1158..=1161 | 1184 | 1927 | 2006 | 2013 | 2055)),
+        sqlx::Error::Database(_) => {
+            matches!(number(error), Some(1053 | 1077..=1080 | 1152 | 1158..=1161 | 1184 | 1927 | 2006 | 2013 | 2055))
+        }
         _ => false,
     }
 }
@@ -110,8 +116,9 @@ fn of_server(number: u16, sqlstate: Option<&str>, text: &str) -> DatabaseError {
         1792 => error("the statement writes, and the session is read only".into()),
         1205 => error("the statement waited too long for a lock that another session holds".into()).hint("try again"),
         1213 => error("the statement was part of a deadlock and was rolled back".into()).hint("try again"),
-        1969 | 3024 => error("the statement ran longer than the server allows and was stopped".into())
-            .hint("narrow it (WHERE, LIMIT, an index)"),
+        1969 | 3024 => {
+            error("the statement ran longer than the server allows and was stopped".into()).hint("narrow it (WHERE, LIMIT, an index)")
+        }
         1317 => error("the statement was stopped on the server".into()),
         NOT_PREPARABLE => error("this server cannot prepare such a statement, and unprepared text is not sent to it".into()),
         _ if kind == ErrorKind::Unavailable => error("the server cannot answer now".into()).hint("try again later"),

@@ -11,8 +11,10 @@ use std::sync::Weak;
 use std::time::Duration;
 use std::time::Instant;
 
+use sqlx::ConnectOptions;
 use sqlx::Connection;
 use sqlx::mysql::MySqlConnectOptions;
+use sqlx::mysql::MySqlConnection;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::Semaphore;
 
@@ -102,13 +104,13 @@ impl Pool {
         Ok(Checkout { session, access, reused: false, shared: self.shared.clone(), _permit: permit })
     }
 
-    /// Opens a session beside the pool, for killing the statement of another.
+    /// Opens a bare connection beside the pool and its limit, for killing the statement of another.
     ///
     /// # Errors
     ///
     /// What the driver says.
-    pub(super) async fn open_beside(&self) -> Result<Session, sqlx::Error> {
-        Session::open(&self.shared.options, Access::Read, self.shared.statement_limit).await
+    pub(super) async fn open_beside(&self) -> Result<MySqlConnection, sqlx::Error> {
+        self.shared.options.connect().await
     }
 
     /// Closes every connection; waits a few seconds for those in use.
@@ -154,7 +156,8 @@ impl Pool {
         let limit = self.shared.config.acquire_timeout;
         let max = self.shared.config.max;
         let message = format!("no connection to `{}` came free within {limit:?} ({max} of {max} in use)", self.shared.name);
-        DatabaseError::new(ErrorKind::PoolExhausted, message).hint("try again later; the operator can raise `pool.max` or `pool.acquire_timeout`")
+        DatabaseError::new(ErrorKind::PoolExhausted, message)
+            .hint("try again later; the operator can raise `pool.max` or `pool.acquire_timeout`")
     }
 }
 
@@ -212,9 +215,9 @@ async fn close_idle(pool: Weak<Shared>, idle_timeout: Duration) {
         let Some(shared) = pool.upgrade() else { return };
         let (over, done) = {
             let mut idle = shared.lock();
-            let (over, kept) = std::mem::take(&mut idle.sessions)
-                .into_iter()
-                .partition::<Vec<Idle>, _>(|idle| idle.since.elapsed() >= idle_timeout || idle.session.opened.elapsed() >= shared.config.max_lifetime);
+            let (over, kept) = std::mem::take(&mut idle.sessions).into_iter().partition::<Vec<Idle>, _>(|idle| {
+                idle.since.elapsed() >= idle_timeout || idle.session.opened.elapsed() >= shared.config.max_lifetime
+            });
             idle.sessions = kept;
             idle.watched = !idle.sessions.is_empty();
             (over, !idle.watched)

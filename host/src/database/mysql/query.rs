@@ -154,7 +154,12 @@ impl MySql {
 }
 
 /// Ends the use of a session: back to the pool when it is certain to be clean, closed otherwise.
-async fn settle(checkout: Checkout, running: &Running, statement: &Statement, result: Result<Answer, Fault>) -> Result<RowSet, DatabaseError> {
+async fn settle(
+    checkout: Checkout,
+    running: &Running,
+    statement: &Statement,
+    result: Result<Answer, Fault>,
+) -> Result<RowSet, DatabaseError> {
     let stopped = running.interrupted();
     let in_step = match &result {
         Ok(answer) => answer.read_to_end,
@@ -184,7 +189,8 @@ async fn read_in(
     parameters: &[Value],
     limits: RowLimits,
 ) -> Result<Answer, Fault> {
-    if statement.traceless {
+    // TiDB has no read-only sessions; there only the rollback undoes what `EXPLAIN ANALYZE` of a write does.
+    if statement.traceless && session.product != Product::TiDb {
         return read_statement(session, running, statement, parameters, limits).await;
     }
     // One round trip. The session was set read only when it was opened and is closed after this; setting it again

@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use sqlx::AssertSqlSafe;
+use sqlx::Connection;
 use sqlx::Executor;
 
 use super::super::error::DatabaseError;
@@ -103,20 +104,21 @@ impl Running {
             return;
         }
         let mut beside = match pool.open_beside().await {
-            Ok(session) => session,
+            Ok(connection) => connection,
             Err(error) => {
                 tracing::warn!(%error, "No connection to stop a statement by; its own connection is closed instead");
                 return;
             }
         };
         // An error means that there is nothing to kill any more.
-        let _ = (&mut beside.connection).execute(AssertSqlSafe(format!("KILL QUERY {connection}"))).await;
+        let _ = (&mut beside).execute(AssertSqlSafe(format!("KILL QUERY {connection}"))).await;
         tokio::spawn(async move {
             tokio::time::sleep(KILL_GRACE).await;
             if !self.shared.ended.load(Ordering::SeqCst) {
-                let _ = (&mut beside.connection).execute(AssertSqlSafe(format!("KILL {connection}"))).await;
+                let _ = (&mut beside).execute(AssertSqlSafe(format!("KILL {connection}"))).await;
             }
-            beside.close().await;
+            // It is done with, however it ends.
+            let _ = beside.close().await;
         });
     }
 }

@@ -164,7 +164,9 @@ fn write_binary(writer: &mut RowWriter, shape: Shape, bytes: &[u8]) -> Option<()
         Shape::DateTime => writer.text(&temporal::date_time(bytes)?),
         Shape::Time => writer.text(&temporal::time(bytes)?),
         Shape::Bit => writer.unsigned(big_endian(bytes)?),
-        Shape::Decimal | Shape::Text | Shape::TextOrBlob | Shape::Blob | Shape::Json | Shape::Geometry => write_string(writer, shape, bytes),
+        Shape::Decimal | Shape::Text | Shape::TextOrBlob | Shape::Blob | Shape::Json | Shape::Geometry => {
+            write_string(writer, shape, bytes)
+        }
     }
     Some(())
 }
@@ -181,7 +183,9 @@ fn write_text(writer: &mut RowWriter, shape: Shape, bytes: &[u8]) -> Option<()> 
         Shape::DateTime => writer.text(&text()?.replacen(' ', "T", 1)),
         Shape::Date | Shape::Time => writer.text(text()?),
         Shape::Bit => writer.unsigned(big_endian(bytes)?),
-        Shape::Decimal | Shape::Text | Shape::TextOrBlob | Shape::Blob | Shape::Json | Shape::Geometry => write_string(writer, shape, bytes),
+        Shape::Decimal | Shape::Text | Shape::TextOrBlob | Shape::Blob | Shape::Json | Shape::Geometry => {
+            write_string(writer, shape, bytes)
+        }
     }
     Some(())
 }

@@ -1,7 +1,5 @@
 //! Running statements that write: all of them or none.
 
-use sqlx::Statement as _;
-
 use super::super::BatchError;
 use super::super::Execution;
 use super::super::RunOptions;
@@ -119,8 +117,11 @@ async fn run_all(
         None => match session.host_text("COMMIT").await {
             Ok(()) => Ok(done),
             Err(error) if error::is_lost(&error) => Err(Fault::OutOfStep(
-                DatabaseError::new(ErrorKind::Unavailable, "the connection was lost while committing; whether the statements took effect is not known")
-                    .hint("look at the rows before trying again"),
+                DatabaseError::new(
+                    ErrorKind::Unavailable,
+                    "the connection was lost while committing; whether the statements took effect is not known",
+                )
+                .hint("look at the rows before trying again"),
             )),
             Err(error) => Err(error.into()),
         },
@@ -135,20 +136,19 @@ async fn run_one(
     options: &RunOptions,
 ) -> Result<Execution, Fault> {
     running.check()?;
-    let (answer, has_columns) = match query::prepare(&mut session.connection, &statement.text).await {
+    let answer = match query::prepare(&mut session.connection, &statement.text).await {
         Err(error) if error::number(&error) == Some(error::NOT_PREPARABLE) && query::may_go_as_text(statement, parameters) => {
             running.check()?;
-            (query::run_text(session, statement, options.limits).await?, false)
+            query::run_text(session, statement, options.limits).await?
         }
         prepared => {
             let prepared = prepared?;
             running.check()?;
-            let answer = query::run_prepared(session, &prepared, statement, parameters, options.limits, Surplus::ReadOn).await?;
-            (answer, !prepared.columns().is_empty())
+            query::run_prepared(session, &prepared, statement, parameters, options.limits, Surplus::ReadOn).await?
         }
     };
     let Answer { rows, seen, affected, .. } = answer;
     // `INSERT … RETURNING` is counted by its rows: the server's own count is that of a query.
-    let returned_by_write = has_columns && statement.kind == StatementKind::Write;
+    let returned_by_write = rows.is_some() && statement.kind == StatementKind::Write;
     Ok(Execution { affected: if returned_by_write { affected.max(seen) } else { affected }, returned: rows })
 }
