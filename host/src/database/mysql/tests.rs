@@ -109,6 +109,18 @@ impl Fixture {
         }
         panic!("there never were {count} statements like `{mark}`");
     }
+
+    /// Waits until exactly `count` connections other than the administrator's are on this database.
+    async fn wait_for_connections(&mut self, count: u32) {
+        let question = "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE DB = DATABASE() AND ID <> CONNECTION_ID()";
+        for _ in 0..200 {
+            if self.ask(question).await == count.to_string() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("there never were {count} connections");
+    }
 }
 
 impl Drop for Fixture {
