@@ -99,7 +99,7 @@ impl Fixture {
         self.ask(&question).await.parse().unwrap()
     }
 
-    /// Waits until exactly `count` statements with this text run.
+    /// Waits until exactly `count` statements with this text run. A server lists one for a moment after it has answered.
     async fn wait_for_statements(&mut self, mark: &str, count: u32) {
         for _ in 0..400 {
             if self.statements_like(mark).await == count {

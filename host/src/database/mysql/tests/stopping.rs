@@ -38,7 +38,7 @@ async fn a_timeout_takes_the_statement_off_the_server() {
         let error = engine.read(&call(), &statement, &[], &within(Duration::from_millis(300))).await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::Timeout, "{error:?}");
         assert!(begun.elapsed() < Duration::from_millis(1500), "{:?}", begun.elapsed());
-        assert_eq!(fixture.statements_like(mark).await, 0);
+        fixture.wait_for_statements(mark, 0).await;
         assert_eq!(json(&read(&engine, "SELECT 1").await.unwrap()), "[1]", "the only connection is free again");
     }
 }
@@ -58,7 +58,7 @@ async fn functions_that_answer_when_they_are_killed_count_as_timed_out() {
         let error = engine.read(&call(), &statement, &[], &within(Duration::from_millis(200))).await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::Timeout, "{text}: {error:?}");
         assert!(begun.elapsed() < Duration::from_millis(1500), "{text}: {:?}", begun.elapsed());
-        assert_eq!(fixture.statements_like("tg_sleep").await, 0, "{text}");
+        fixture.wait_for_statements("tg_sleep", 0).await;
     }
 }
 
@@ -76,7 +76,7 @@ async fn a_cancelled_call_takes_the_statement_off_the_server() {
     };
     let (result, ()) = tokio::join!(running, cancelling);
     assert_eq!(result.unwrap_err().kind, ErrorKind::Cancelled);
-    assert_eq!(fixture.statements_like("tg_cancel").await, 0);
+    fixture.wait_for_statements("tg_cancel", 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
