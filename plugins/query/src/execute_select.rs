@@ -13,18 +13,19 @@ use tidegate_plugin::ToolResult;
 use tidegate_plugin::database_read;
 use tidegate_plugin::database_read::Options;
 
+use crate::fetch_rows::FetchRows;
+
 /// Arguments of `execute_select`.
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct ExecuteSelect {
-    /// One statement.
     sql: String,
-    /// Values for the placeholders.
+    /// Values of the placeholders.
     #[serde(default)]
     params: Vec<Parameter>,
-    /// Needed when there are several.
+    /// Which, when there are several.
     #[serde(default)]
     database: String,
-    /// At most this many rows.
+    /// Most rows to return.
     limit: Option<u32>,
     format: Option<RowFormat>,
     timeout_ms: Option<u32>,
@@ -33,14 +34,15 @@ pub(crate) struct ExecuteSelect {
 impl Tool for ExecuteSelect {
     const NAME: &'static str = "execute_select";
     const TITLE: Option<&'static str> = Some("Read rows");
-    const DESCRIPTION: &'static str = "Runs one reading statement (SELECT, WITH, VALUES, SHOW). Look up names with list_tables and describe_table first. Placeholders are $1, $2 in PostgreSQL, ? elsewhere. A cut result names the call that continues.";
+    const DESCRIPTION: &'static str = "Runs one statement that reads: SELECT, WITH, VALUES, SHOW. Get names from list_tables and describe_table first. \
+        Placeholders: $1, $2 in PostgreSQL, ? elsewhere. A cut answer names the call that continues.";
     const ANNOTATIONS: Annotations = Annotations::READ_ONLY;
     const NEEDS: Needs = Needs::Read;
 
     fn call(self, _: &Round) -> ToolResult {
         let options = Options { timeout_ms: self.timeout_ms, max_rows: self.limit, keep_rest: true };
         let rows = database_read::query(&self.database, &self.sql, &Parameter::values(self.params), options)?;
-        Ok(Content::rows(rows, self.format.unwrap_or_default(), Some("fetch_rows")).into())
+        Ok(Content::rows(rows, self.format.unwrap_or_default(), Some(FetchRows::NAME)).into())
     }
 }
 
