@@ -126,7 +126,7 @@ impl Default for PoolConfig {
 /// TLS to the database server, beside what the URL's `sslmode`/`ssl-mode` says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TlsConfig {
-    /// PEM file with the roots to trust in place of the system's.
+    /// PEM file with roots to trust beside the system's; with it, the server's certificate and host name are checked unless the URL says otherwise.
     pub root_certificate: Option<PathBuf>,
     /// PEM file with the client's certificate chain.
     pub client_certificate: Option<PathBuf>,
