@@ -172,7 +172,12 @@ impl Connector {
         };
         // The host's own timer strikes first: its error says more.
         let settings = self.settings("SET LOCAL", limit + Duration::from_millis(250));
-        let rows = host_batch(connection, format!("BEGIN {mode};{settings};SELECT pg_catalog.pg_backend_pid()")).await?;
+        // `PREPARE TRANSACTION` would outlive our `ROLLBACK`; with such a cursor open the server refuses it.
+        let held = match self.purpose {
+            Purpose::Read => "DECLARE tidegate NO SCROLL CURSOR WITH HOLD FOR SELECT 1;",
+            Purpose::Write => "",
+        };
+        let rows = host_batch(connection, format!("BEGIN {mode};{settings};{held}SELECT pg_catalog.pg_backend_pid()")).await?;
         rows.first().ok_or(sqlx::Error::RowNotFound)?.try_get(0)
     }
 

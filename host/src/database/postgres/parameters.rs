@@ -183,8 +183,19 @@ fn encode(codec: &Codec, value: &Value) -> Result<Option<Encoded>, ()> {
                 .map_or_else(|| ask_for(value), |micros| bytes(&micros.to_be_bytes())),
             _ => Err(()),
         },
-        Codec::Array(_) => match value {
+        Codec::Array(element) => match value {
+            Value::Json(document) if matches!(element.codec, Codec::Composite(_)) => Ok(Some(Encoded::Ask(document.clone()))),
             Value::Json(document) => array_literal(document).map(|literal| Some(Encoded::Ask(literal))),
+            Value::Text(_) => ask_for(value),
+            _ => Err(()),
+        },
+        // `int2vector` and `oidvector` have blanks between their numbers.
+        Codec::AnyArray => match value {
+            Value::Json(document) => {
+                let numbers: Vec<i64> = serde_json::from_str(document).map_err(drop)?;
+                let words: Vec<String> = numbers.iter().map(i64::to_string).collect();
+                Ok(Some(Encoded::Ask(words.join(" "))))
+            }
             Value::Text(_) => ask_for(value),
             _ => Err(()),
         },
@@ -217,7 +228,8 @@ fn text_of(value: &Value) -> String {
 
 /// How the server writes the name of a type so that it reads it again.
 const NAME: &str = "SELECT pg_catalog.format('%I.%I', n.nspname, t.typname) FROM pg_catalog.pg_type t \
-JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace WHERE t.oid = $1";
+JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace \
+WHERE t.oid = CASE WHEN $2 THEN (SELECT typelem FROM pg_catalog.pg_type WHERE oid = $1) ELSE $1 END";
 
 /// Has the server read a text as a value of a type, and takes the binary form of it.
 async fn ask(
@@ -228,8 +240,13 @@ async fn ask(
     value: &Value,
     text: &str,
 ) -> Result<Vec<u8>, sqlx::Error> {
-    let name: String = sqlx::query(NAME).bind(Oid(oid)).fetch_one(&mut *connection).await?.try_get(0)?;
+    let of_rows = matches!((codec, value), (Codec::Array(element), Value::Json(_)) if matches!(element.codec, Codec::Composite(_)));
+    let name: String = sqlx::query(NAME).bind(Oid(oid)).bind(of_rows).fetch_one(&mut *connection).await?.try_get(0)?;
     let cast = match (codec, value) {
+        _ if of_rows => format!(
+            "SELECT coalesce(pg_catalog.array_agg(r), '{{}}') \
+             FROM pg_catalog.jsonb_populate_recordset(NULL::{name}, $1::pg_catalog.text::pg_catalog.jsonb) AS r"
+        ),
         (Codec::Composite(_), Value::Json(_)) => {
             format!("SELECT pg_catalog.jsonb_populate_record(NULL::{name}, $1::pg_catalog.text::pg_catalog.jsonb)")
         }
@@ -336,6 +353,10 @@ fn refused(place: usize, wanted: &str, error: sqlx::Error) -> DatabaseError {
     let said = statement_error(error);
     match said.kind {
         ErrorKind::Timeout | ErrorKind::Unavailable => said,
+        // "no binary output function available for type …"
+        _ if said.sqlstate.as_deref() == Some("42883") => {
+            invalid(format!("parameter {place} is a `{wanted}`, which has no binary form")).hint(format!("write `${place}::text::{wanted}`"))
+        }
         _ => {
             let error = invalid(format!("parameter {place} must be a `{wanted}`: {}", said.message));
             match said.sqlstate {

@@ -3,13 +3,11 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-
 use super::Type;
 use super::decode::Cell;
 use super::decode::Decoder;
 use super::decode::Reader;
+use super::decode::hex;
 
 /// Dimensions of an array at most, as in the server.
 const MOST_DIMENSIONS: usize = 6;
@@ -179,7 +177,7 @@ fn put_prefixed(decoder: &mut Decoder<'_>, of: &Type, reader: &mut Reader<'_>, j
     Some(())
 }
 
-/// Appends a value as JSON, by the same rules as a cell at the top of a row.
+/// Appends a value as JSON, by the same rules as a cell at the top of a row but for bytes.
 fn put_json(json: &mut String, cell: &Cell<'_>) {
     // Writing to a `String` cannot fail.
     let _ = match cell {
@@ -195,7 +193,11 @@ fn put_json(json: &mut String, cell: &Cell<'_>) {
             put_json_string(json, text);
             Ok(())
         }
-        Cell::Blob(bytes) => write!(json, "\"{}\"", STANDARD.encode(bytes)),
+        // As the server's own JSON has it, so that it is read back when the document goes in again.
+        Cell::Blob(bytes) => {
+            put_json_string(json, &hex(bytes));
+            Ok(())
+        }
         Cell::Json(document) => json.write_str(document),
     };
 }
