@@ -1,6 +1,13 @@
-//! Checked configuration: every value parsed, every default filled in. `config/file.rs` reads the raw form.
+//! Checked configuration: every value parsed, every default filled in. `config/file.rs` reads `tidegate.toml`.
 
+pub mod environment;
+pub mod file;
+mod section;
+
+use std::collections::BTreeMap;
 use std::fmt;
+use std::net::Ipv4Addr;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -119,7 +126,7 @@ impl Default for PoolConfig {
 /// TLS to the database server, beside what the URL's `sslmode`/`ssl-mode` says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TlsConfig {
-    /// PEM file with the roots to trust in place of the system's.
+    /// PEM file with roots to trust beside the system's; with it, the server's certificate and host name are checked unless the URL says otherwise.
     pub root_certificate: Option<PathBuf>,
     /// PEM file with the client's certificate chain.
     pub client_certificate: Option<PathBuf>,
@@ -164,5 +171,173 @@ impl DatabaseConfig {
             max_bytes: 96 << 10,
             tls: TlsConfig::default(),
         })
+    }
+}
+
+/// The id of a plugin: 1 to 40 lower-case letters, digits or hyphens, a letter first.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PluginName(Arc<str>);
+
+impl PluginName {
+    /// Checks a name; `None` when it has other characters or is empty or too long.
+    pub fn parse(name: &str) -> Option<Self> {
+        let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        let good = (1..=40).contains(&name.len()) && name.starts_with(|c: char| c.is_ascii_lowercase()) && name.chars().all(allowed);
+        good.then(|| Self(name.into()))
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for PluginName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What may be done to a database, least first; each includes those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Right {
+    /// See it in the catalog and read from it.
+    Read,
+    /// Change rows.
+    Write,
+    /// Change schema, roles, settings.
+    Admin,
+}
+
+impl Right {
+    /// Its name in configuration and messages.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+/// Where a plugin that is not part of the program is found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PluginSource {
+    /// The folder that holds its `plugin.toml`.
+    pub folder: PathBuf,
+    /// Its component; none means the one that the manifest names, or the only `.wasm` file of the folder.
+    pub component: Option<PathBuf>,
+}
+
+/// How the schemas of a plugin's tools go out to clients.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Schemas {
+    /// Rewritten into the part of JSON Schema that every client understands.
+    #[default]
+    Normalised,
+    /// Word for word as the plugin gives them.
+    Verbatim,
+}
+
+/// Limits of one call of a plugin; none means the host's default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PluginLimits {
+    /// Bytes of its memory; default 64 MiB.
+    pub memory_bytes: Option<usize>,
+    /// Time in its own code; default 2 s.
+    pub cpu_time: Option<Duration>,
+    /// Time in all, what it waits for included; default the call's own limit.
+    pub wall_time: Option<Duration>,
+}
+
+/// One plugin, as far as the operator said anything about it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PluginConfig {
+    /// Its name.
+    pub name: PluginName,
+    /// Whether it is loaded; default true.
+    pub enabled: bool,
+    /// Where it is; none means that it is part of the program.
+    pub source: Option<PluginSource>,
+    /// What it reads with `settings.get`, as JSON values; default none.
+    pub settings: BTreeMap<String, serde_json::Value>,
+    /// What the names of its tools and prompts begin with; none means the default, which is nothing for a plugin that is part
+    /// of the program and `<name>_` for others.
+    pub tool_prefix: Option<String>,
+    /// Whether its tools may name arguments that clients repeat in HTTP headers (`x-mcp-header`); default false.
+    pub header_arguments: bool,
+    /// How the schemas of its tools go out.
+    pub schemas: Schemas,
+    /// The databases that it may use. None means the default: everything the mode allows for a plugin that is part of the
+    /// program, nothing for others.
+    pub databases: Option<BTreeMap<DatabaseName, Right>>,
+    /// Limits of one call.
+    pub limits: PluginLimits,
+}
+
+impl PluginConfig {
+    /// A plugin with every default.
+    pub fn new(name: PluginName) -> Self {
+        Self {
+            name,
+            enabled: true,
+            source: None,
+            settings: BTreeMap::new(),
+            tool_prefix: None,
+            header_arguments: false,
+            schemas: Schemas::default(),
+            databases: None,
+            limits: PluginLimits::default(),
+        }
+    }
+}
+
+/// Serving: transports and admission.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerConfig {
+    /// Where HTTP listens; default `127.0.0.1:8642`. An address other than loopback takes a token.
+    pub http: SocketAddr,
+    /// Names that the `Host` header may have beside the loopback ones; default none.
+    pub allowed_hosts: Vec<String>,
+    /// Web origins that may call, for example `https://app.example`; default none.
+    pub allowed_origins: Vec<String>,
+    /// The longest that one call may take, whatever it does; default 2 min.
+    pub call_timeout: Duration,
+    /// Calls that run at the same time; default 64. More wait, then are turned away.
+    pub max_concurrent_calls: usize,
+    /// What HTTP clients send as `Authorization: Bearer`; only from the environment variable `TIDEGATE_TOKEN`.
+    pub token: Option<Secret>,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            http: SocketAddr::from((Ipv4Addr::LOCALHOST, 8642)),
+            allowed_hosts: Vec::new(),
+            allowed_origins: Vec::new(),
+            call_timeout: Duration::from_mins(2),
+            max_concurrent_calls: 64,
+            token: None,
+        }
+    }
+}
+
+/// Everything the operator configured.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    /// The databases, by name.
+    pub databases: Vec<DatabaseConfig>,
+    /// The plugins that the operator said anything about, by name.
+    pub plugins: Vec<PluginConfig>,
+    /// Serving.
+    pub server: ServerConfig,
+    /// Where compiled components are kept between runs; none means that they are compiled at each start.
+    pub cache: Option<PathBuf>,
+}
+
+impl Config {
+    /// The plugin of this name, when the operator said anything about it.
+    pub fn find_plugin(&self, name: &str) -> Option<&PluginConfig> {
+        self.plugins.iter().find(|plugin| plugin.name.as_str() == name)
     }
 }

@@ -10,6 +10,7 @@ pub mod error;
 mod mysql;
 mod postgres;
 pub mod rows;
+pub mod sample_file;
 mod sqlite;
 pub mod statement;
 mod suggest;
@@ -119,6 +120,35 @@ impl Database {
     /// As [`Statement::parse`].
     pub fn judge(&self, sql: &str) -> Result<Statement, DatabaseError> {
         Statement::parse(sql, self.config.engine)
+    }
+
+    /// The statement that shows how the engine would run `sql`; with `analyze` it runs it, so it must be a reading one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Statement::parse`]; `ReadOnly` for `analyze` of a write; `NotSupported` where the engine has no such statement.
+    pub async fn explain(&self, call: &Call, sql: &str, analyze: bool) -> Result<Statement, DatabaseError> {
+        let inner = self.judge(sql)?;
+        if analyze {
+            expect_kind(&inner, &[StatementKind::Read])?;
+        } else {
+            expect_kind(&inner, &[StatementKind::Read, StatementKind::Write])?;
+        }
+        let prefix = match (self.config.engine, analyze) {
+            (EngineKind::Sqlite, false) => "EXPLAIN QUERY PLAN",
+            (EngineKind::Sqlite, true) => {
+                return Err(DatabaseError::new(ErrorKind::NotSupported, "SQLite has no EXPLAIN ANALYZE").hint("leave out `analyze`"));
+            }
+            (EngineKind::Postgres, false) => "EXPLAIN",
+            (EngineKind::Postgres, true) => "EXPLAIN (ANALYZE, BUFFERS)",
+            (EngineKind::MySql, false) => "EXPLAIN",
+            (EngineKind::MySql, true) if self.details(call).await?.product == "MariaDB" => "ANALYZE",
+            (EngineKind::MySql, true) => "EXPLAIN ANALYZE",
+        };
+        if inner.verb == "EXPLAIN" || inner.verb == "SHOW" {
+            return Ok(inner);
+        }
+        self.judge(&format!("{prefix} {}", inner.text))
     }
 
     /// Runs one reading statement.

@@ -1,13 +1,27 @@
 //! Routes a call to its plugin: the function to read first is [`Dispatcher::call`].
 
-use std::sync::Arc;
+mod admission;
 
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde_json::Value as Json;
 use tokio::sync::broadcast;
 
 use crate::call::Call;
 use crate::call::Caller;
+use crate::capability::Announced;
+use crate::capability::Services;
+use crate::database::Databases;
+use crate::plugin::Plugin;
+use crate::plugin::PluginError;
+use crate::plugin::PluginPackage;
+use crate::plugin::registry::Registry;
+use crate::plugin::registry::ToolEntry;
 use crate::runtime::answer::CallError;
 use crate::runtime::answer::CompletionRequest;
+use crate::runtime::answer::CompletionTarget;
 use crate::runtime::answer::Completions;
 use crate::runtime::answer::Content;
 use crate::runtime::answer::Outcome;
@@ -17,6 +31,10 @@ use crate::runtime::answer::ResourceContent;
 use crate::runtime::answer::ResourceDefinition;
 use crate::runtime::answer::Round;
 use crate::runtime::answer::ToolDefinition;
+use crate::runtime::engine::Engine;
+use crate::runtime::engine::EngineError;
+use crate::runtime::engine::EngineOptions;
+use admission::Admission;
 
 /// One `tools/call`.
 #[derive(Clone, Debug)]
@@ -62,12 +80,102 @@ pub enum Change {
     Resource(String),
 }
 
+/// How a dispatcher is set up.
+#[derive(Clone, Debug)]
+pub struct DispatchOptions {
+    /// Calls that run at once; others wait.
+    pub concurrent_calls: usize,
+    /// Calls that wait at once; more are refused.
+    pub waiting_calls: usize,
+    /// Where compiled plugins are kept between runs.
+    pub cache: Option<PathBuf>,
+}
+
+impl Default for DispatchOptions {
+    fn default() -> Self {
+        Self { concurrent_calls: 64, waiting_calls: 256, cache: None }
+    }
+}
+
+/// Why a dispatcher did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The WebAssembly engine.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// One plugin.
+    #[error("plugin `{plugin}` is not loaded: {error}")]
+    Plugin {
+        /// Its id, or where it was configured.
+        plugin: String,
+        /// Why.
+        error: PluginError,
+    },
+}
+
+/// News that a receiver may lag behind before it is told that it missed some.
+const CHANGES: usize = 256;
+
 /// Routes calls to plugins.
 pub struct Dispatcher {
+    registry: Registry,
+    services: Services,
+    admission: Admission,
     changes: broadcast::Sender<Change>,
+    // Last, so that it outlives what runs on it.
+    _engine: Arc<Engine>,
 }
 
 impl Dispatcher {
+    /// Loads plugins and is ready for calls when all of them are.
+    ///
+    /// # Errors
+    ///
+    /// The first plugin that cannot be loaded, by its name in `sources`.
+    pub async fn start(
+        services: Services,
+        sources: Vec<(String, PluginPackage)>,
+        options: &DispatchOptions,
+    ) -> Result<Arc<Self>, StartError> {
+        let engine_options = EngineOptions {
+            // Beside calls, plugins are asked what they offer.
+            instances: u32::try_from(options.concurrent_calls).unwrap_or(u32::MAX).saturating_add(16),
+            memory_bytes: 512 << 20,
+            cache: options.cache.clone(),
+        };
+        let engine = Arc::new(Engine::new(&engine_options)?);
+        let registry = Registry::new(services.clone());
+        let loading: Vec<_> = sources
+            .into_iter()
+            .map(|(name, source)| {
+                let engine = engine.clone();
+                (name, tokio::task::spawn_blocking(move || Plugin::load(&engine, source)))
+            })
+            .collect();
+        for (name, loaded) in loading {
+            let loaded = loaded.await.unwrap_or(Err(PluginError::CutOff));
+            let added = match loaded {
+                Ok(plugin) => registry.add(Arc::new(plugin)).await,
+                Err(error) => Err(error),
+            };
+            added.map_err(|error| StartError::Plugin { plugin: name, error })?;
+        }
+        let (changes, _) = broadcast::channel(CHANGES);
+        let admission = Admission::new(options.concurrent_calls, options.waiting_calls);
+        Ok(Arc::new(Self { registry, services, admission, changes, _engine: engine }))
+    }
+
+    /// The databases that plugins work on.
+    pub fn databases(&self) -> &Databases {
+        &self.services.databases
+    }
+
+    /// The loaded plugins.
+    pub fn plugins(&self) -> Vec<Arc<Plugin>> {
+        self.registry.snapshot().plugins().cloned().collect()
+    }
+
     /// News from now on. Bounded: a receiver that lags should take it as "everything changed".
     pub fn changes(&self) -> broadcast::Receiver<Change> {
         self.changes.subscribe()
@@ -75,39 +183,49 @@ impl Dispatcher {
 
     /// The tools that `caller` may see, sorted by name.
     pub fn tools(&self, _caller: &Caller) -> Arc<[ToolDefinition]> {
-        Arc::new([])
+        self.registry.snapshot().listed_tools()
     }
 
-    /// The tool of this name, seen or not.
-    pub fn find_tool(&self, _name: &str) -> Option<ToolDefinition> {
-        None
+    /// The tool of this name, listed or not.
+    pub fn find_tool(&self, name: &str) -> Option<ToolDefinition> {
+        self.registry.snapshot().find_tool(name).map(|entry| entry.tool.definition.clone())
     }
 
     /// Runs one tool call, from admission to result.
     ///
+    /// Dropping the future cancels the call: the guest's store is dropped and a running statement is stopped.
+    ///
     /// # Errors
     ///
-    /// `Unknown` and `Busy` come before any guest code has run.
-    pub async fn call(&self, _call: &Call, request: ToolRequest) -> Result<Outcome<Vec<Content>>, CallError> {
-        Err(CallError::Unknown { what: "tool", name: request.name })
+    /// `Unknown`, `Busy` and `InvalidArguments` come before any guest code has run.
+    pub async fn call(&self, call: &Call, request: ToolRequest) -> Result<Outcome<Vec<Content>>, CallError> {
+        let started = Instant::now();
+        let plugins = self.registry.snapshot();
+        let unknown = || CallError::Unknown { what: "tool", name: request.name.clone() };
+        let target = plugins.find_tool(&request.name).ok_or_else(unknown)?;
+        let arguments = Json::Object(request.arguments);
+        target.tool.check_arguments(&arguments)?;
+        let _permit = self.admission.acquire(call).await?;
+
+        let plugin = &target.plugin;
+        let (answer, announced) = plugin
+            .component
+            .call_tool(call, &plugin.guest, &self.services, &target.tool.local_name, arguments.to_string(), &request.round)
+            .await;
+        self.announce(plugin, announced).await;
+        let result = answer.and_then(|outcome| finish(target, outcome));
+        log_call(call, &request.name, plugin, started, result.as_ref().err());
+        result
     }
 
     /// Every resource, sorted by URI.
-    ///
-    /// # Errors
-    ///
-    /// A plugin that fails costs its own resources only; `Busy`, `Timeout` and `Cancelled` end the list.
-    pub async fn resources(&self, _call: &Call) -> Result<Vec<ResourceDefinition>, CallError> {
-        Ok(Vec::new())
+    pub fn resources(&self) -> Arc<[ResourceDefinition]> {
+        self.registry.snapshot().listed_resources()
     }
 
     /// Every resource template, sorted by URI.
-    ///
-    /// # Errors
-    ///
-    /// As [`resources`](Self::resources).
-    pub async fn resource_templates(&self, _call: &Call) -> Result<Vec<ResourceDefinition>, CallError> {
-        Ok(Vec::new())
+    pub fn resource_templates(&self) -> Arc<[ResourceDefinition]> {
+        self.registry.snapshot().listed_templates()
     }
 
     /// Reads one resource.
@@ -115,13 +233,21 @@ impl Dispatcher {
     /// # Errors
     ///
     /// `Unknown` when no plugin has it.
-    pub async fn read_resource(&self, _call: &Call, request: ResourceRequest) -> Result<Outcome<Vec<ResourceContent>>, CallError> {
-        Err(CallError::Unknown { what: "resource", name: request.uri })
+    pub async fn read_resource(&self, call: &Call, request: ResourceRequest) -> Result<Outcome<Vec<ResourceContent>>, CallError> {
+        let started = Instant::now();
+        let plugins = self.registry.snapshot();
+        let unknown = || CallError::Unknown { what: "resource", name: request.uri.clone() };
+        let plugin = plugins.find_resource(&request.uri).ok_or_else(unknown)?;
+        let _permit = self.admission.acquire(call).await?;
+        let (result, announced) = plugin.component.read_resource(call, &plugin.guest, &self.services, &request.uri, &request.round).await;
+        self.announce(plugin, announced).await;
+        log_call(call, "resources/read", plugin, started, result.as_ref().err());
+        result
     }
 
     /// Every prompt, sorted by name.
     pub fn prompts(&self, _caller: &Caller) -> Arc<[PromptDefinition]> {
-        Arc::new([])
+        self.registry.snapshot().listed_prompts()
     }
 
     /// Fills in one prompt.
@@ -129,8 +255,22 @@ impl Dispatcher {
     /// # Errors
     ///
     /// `Unknown` when no plugin has it, `InvalidArguments` when a required argument is missing.
-    pub async fn get_prompt(&self, _call: &Call, request: PromptRequest) -> Result<Outcome<Prompt>, CallError> {
-        Err(CallError::Unknown { what: "prompt", name: request.name })
+    pub async fn get_prompt(&self, call: &Call, request: PromptRequest) -> Result<Outcome<Prompt>, CallError> {
+        let started = Instant::now();
+        let plugins = self.registry.snapshot();
+        let unknown = || CallError::Unknown { what: "prompt", name: request.name.clone() };
+        let (plugin, local_name) = plugins.find_prompt(&request.name).ok_or_else(unknown)?;
+        let definition = plugins.prompt_definition(&request.name).ok_or_else(unknown)?;
+        let given = |name: &str| request.arguments.iter().any(|(given, _)| given == name);
+        if let Some(missing) = definition.arguments.iter().find(|argument| argument.required && !given(&argument.name)) {
+            return Err(CallError::InvalidArguments(format!("the argument `{}` is missing", missing.name)));
+        }
+        let _permit = self.admission.acquire(call).await?;
+        let (result, announced) =
+            plugin.component.get_prompt(call, &plugin.guest, &self.services, local_name, request.arguments, &request.round).await;
+        self.announce(plugin, announced).await;
+        log_call(call, "prompts/get", plugin, started, result.as_ref().err());
+        result
     }
 
     /// Completes one argument.
@@ -138,8 +278,100 @@ impl Dispatcher {
     /// # Errors
     ///
     /// `Unknown` when no plugin has the prompt or template.
-    pub async fn complete(&self, _call: &Call, request: CompletionRequest) -> Result<Completions, CallError> {
-        let _ = request;
-        Ok(Completions::default())
+    pub async fn complete(&self, call: &Call, mut request: CompletionRequest) -> Result<Completions, CallError> {
+        let plugins = self.registry.snapshot();
+        let plugin = match &mut request.target {
+            CompletionTarget::Prompt(name) => {
+                let unknown = CallError::Unknown { what: "prompt", name: name.clone() };
+                let (plugin, local_name) = plugins.find_prompt(name).ok_or(unknown)?;
+                *name = local_name.into();
+                plugin
+            }
+            CompletionTarget::ResourceTemplate(uri) => {
+                let unknown = CallError::Unknown { what: "resource", name: uri.clone() };
+                plugins.find_template(uri).or_else(|| plugins.find_resource(uri)).ok_or(unknown)?
+            }
+        };
+        let _permit = self.admission.acquire(call).await?;
+        plugin.component.complete(call, &plugin.guest, &self.services, request).await
+    }
+
+    /// Closes the databases' pools. Calls that still run fail.
+    pub async fn close(&self) {
+        self.services.databases.close().await;
+    }
+
+    /// Acts on what a guest announced: asks it again what it offers, then tells clients.
+    async fn announce(&self, plugin: &Plugin, announced: Announced) {
+        let Announced { tools, resources, prompts, updated } = announced;
+        if (tools || resources || prompts)
+            && let Err(error) = self.registry.refresh(plugin.id()).await
+        {
+            tracing::warn!(plugin.id = %plugin.id(), %error, "Plugin `{}` said that its offer changed, but the new one is not taken: {error}", plugin.id());
+            return;
+        }
+        let lists = [(tools, Change::Tools), (resources, Change::Resources), (prompts, Change::Prompts)];
+        let news = lists.into_iter().filter_map(|(changed, change)| changed.then_some(change));
+        for change in news.chain(updated.into_iter().map(Change::Resource)) {
+            // No receiver is no error: nobody listens now.
+            let _ = self.changes.send(change);
+        }
+    }
+}
+
+/// Checks a structured answer against the tool's output schema, and names the tool that continues as clients call it.
+fn finish(target: &ToolEntry, outcome: Outcome<Vec<Content>>) -> Result<Outcome<Vec<Content>>, CallError> {
+    let Outcome::Complete(mut pieces) = outcome else { return Ok(outcome) };
+    for piece in &mut pieces {
+        match piece {
+            Content::Json(value) => {
+                if let Some(error) = target.tool.output_error(value) {
+                    let reason = format!("its answer does not fit its output schema: {error}");
+                    return Err(CallError::PluginFailed { plugin: target.plugin.id().into(), reason });
+                }
+            }
+            Content::Rows(rows) => {
+                if let Some((tool, _)) = &mut rows.next {
+                    tool.insert_str(0, &target.plugin.rules.prefix);
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(Outcome::Complete(pieces))
+}
+
+/// One line per call.
+fn log_call(call: &Call, tool: &str, plugin: &Plugin, started: Instant, error: Option<&CallError>) {
+    let outcome = error.map_or("ok", |_| "error");
+    let duration_ms = started.elapsed().as_secs_f64() * 1000.0;
+    tracing::debug!(call.id = %call.id, plugin.id = %plugin.id(), tool.name = %tool, duration_ms, outcome, "Call of `{tool}` ended: {outcome}");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::config::DatabaseConfig;
+    use crate::config::DatabaseName;
+    use crate::plugin::source;
+
+    #[tokio::test]
+    async fn a_select_is_answered_through_the_plugin() {
+        let main = DatabaseConfig::new(DatabaseName::parse("main").unwrap(), "sqlite::memory:").unwrap();
+        let services = Services { databases: Databases::new(vec![main]).unwrap(), ..Services::default() };
+        let packages = source::packages(&Config::default(), tidegate_bundle::PLUGINS).unwrap();
+        let dispatcher = Dispatcher::start(services, packages, &DispatchOptions::default()).await.unwrap();
+        let call = Call::new(Caller::local(), Duration::from_secs(10));
+        let arguments = json!({"sql": "select 1 as one, 'a' as two"}).as_object().unwrap().clone();
+        let request = ToolRequest { name: "execute_select".into(), arguments, round: Round::default() };
+        let Outcome::Complete(pieces) = dispatcher.call(&call, request).await.unwrap() else { panic!("an answer") };
+        let [Content::Rows(output)] = pieces.as_slice() else { panic!("rows: {pieces:?}") };
+        let rows: Vec<_> = output.rows.rows_json().map(|row| String::from_utf8_lossy(row).into_owned()).collect();
+        assert_eq!(rows, [r#"[1,"a"]"#]);
     }
 }

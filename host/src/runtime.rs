@@ -1,3 +1,11 @@
-//! wasmtime, narrowed to what we use: engine, linker, one store per call, limits, traps.
+//! wasmtime, narrowed to what we use: one engine, one linker, one store per call.
+//!
+//! A [`Component`] is compiled once and instantiated for each call in a store of its own ([`component`] says why). Nothing
+//! above this layer and `capability` sees a wasmtime type.
 
 pub mod answer;
+mod cache;
+pub mod component;
+pub mod engine;
+mod exports;
+mod trap;

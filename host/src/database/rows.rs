@@ -289,6 +289,11 @@ impl RowSet {
         !self.arena.complete || self.to < self.arena.ends.len()
     }
 
+    /// Bytes of the rows of this view, as JSON.
+    pub fn view_bytes(&self) -> usize {
+        if self.is_empty() { 0 } else { self.arena.ends[self.to - 1] - self.start(self.from) }
+    }
+
     /// Bytes that the host holds for the whole result, whatever part this view shows.
     pub fn held_bytes(&self) -> usize {
         self.arena.json.len() + self.arena.ends.len() * size_of::<usize>() + self.arena.tags.len()

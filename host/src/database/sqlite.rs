@@ -1,4 +1,23 @@
 //! SQLite: connections, statements, types and catalog.
+//!
+//! Reading is proven by layers that hold without the judgement of the text: files opened read only, an authorizer that
+//! denies what it does not list, limits on every size, and exactly one statement.
+
+mod authorizer;
+mod connect;
+mod error;
+mod query;
+mod raw;
+mod run;
+mod session;
+#[cfg(test)]
+mod tests;
+mod types;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use super::BatchError;
 use super::Execution;
@@ -17,34 +36,53 @@ use super::statement::Statement;
 use super::value::Value;
 use crate::call::Call;
 use crate::config::DatabaseConfig;
+use connect::Place;
+use connect::Pools;
+use session::Session;
+use session::Wants;
 
-/// The pool of one database.
-pub(super) struct Sqlite {}
+/// The pools of one database.
+pub(super) struct Sqlite {
+    pools: Arc<Pools>,
+    place: Arc<Place>,
+    /// The longest that a statement of the catalog may run.
+    statement_timeout: Duration,
+}
 
 impl Sqlite {
-    /// Prepares the pool without connecting. Fails on a URL or a certificate that makes no sense.
-    pub(super) fn new(_config: &DatabaseConfig) -> Result<Self, DatabaseError> {
-        Ok(Self {})
+    /// Prepares the pools without connecting. Fails on a URL that makes no sense.
+    pub(super) fn new(config: &DatabaseConfig) -> Result<Self, DatabaseError> {
+        let place = Place::parse(config.url.reveal(), config.mode)?;
+        let pools = Arc::new(Pools::new(config, place.clone()));
+        Ok(Self { pools, place: Arc::new(place), statement_timeout: config.statement_timeout })
     }
+
     /// Runs one statement of kind `Read`; the engine enforces that it is one.
     pub(super) async fn read(
         &self,
-        _call: &Call,
-        _statement: &Statement,
-        _parameters: &[Value],
-        _options: &RunOptions,
+        call: &Call,
+        statement: &Statement,
+        parameters: &[Value],
+        options: &RunOptions,
     ) -> Result<RowSet, DatabaseError> {
-        Err(DatabaseError::new(ErrorKind::NotSupported, "not here yet"))
+        let (sql, values, limits) = (statement.text.clone(), parameters.to_vec(), options.limits);
+        self.with_reader(call, options.timeout, move |session| query::read(session, &sql, &values, limits)).await
     }
+
     /// Runs statements in one transaction, committed when all of them succeed.
     pub(super) async fn write(
         &self,
-        _call: &Call,
-        _statements: Vec<(Statement, Vec<Value>)>,
-        _options: &RunOptions,
+        call: &Call,
+        statements: Vec<(Statement, Vec<Value>)>,
+        options: &RunOptions,
     ) -> Result<Vec<Execution>, BatchError> {
-        Err(BatchError { index: 0, error: DatabaseError::new(ErrorKind::NotSupported, "not here yet") })
+        let index = Arc::new(AtomicUsize::new(0));
+        let (running, limits) = (index.clone(), options.limits);
+        let work = move |session: &Session<'_>| query::write(session, &statements, limits, &running);
+        let done = session::run(&self.pools, &self.place, Wants::Writer, call, options.timeout, work).await;
+        done.map_err(|error| BatchError { index: index.load(Ordering::Relaxed), error })
     }
+
     /// Facts about the database and the role.
     pub(super) async fn details(&self, _call: &Call) -> Result<DatabaseDetails, DatabaseError> {
         Err(DatabaseError::new(ErrorKind::NotSupported, "not here yet"))
@@ -65,6 +103,22 @@ impl Sqlite {
     pub(super) async fn routines(&self, _call: &Call, _filter: &RoutineFilter) -> Result<Vec<Routine>, DatabaseError> {
         Err(DatabaseError::new(ErrorKind::NotSupported, "not here yet"))
     }
-    /// Closes every connection; waits at most for those in use.
-    pub(super) async fn close(&self) {}
+
+    /// Closes every connection; waits for those in use.
+    pub(super) async fn close(&self) {
+        self.pools.close().await;
+    }
+
+    async fn with_reader<T, W>(&self, call: &Call, limit: Duration, work: W) -> Result<T, DatabaseError>
+    where
+        T: Send + 'static,
+        W: FnOnce(&Session<'_>) -> Result<T, DatabaseError> + Send + 'static,
+    {
+        if self.pools.must_create() {
+            // A log lets reads go on during a write; an existing file keeps the mode it has.
+            let create = |session: &Session<'_>| session.execute("PRAGMA journal_mode = WAL");
+            session::run(&self.pools, &self.place, Wants::Writer, call, limit, create).await?;
+        }
+        session::run(&self.pools, &self.place, Wants::Reader, call, limit, work).await
+    }
 }

@@ -28,14 +28,12 @@ use crate::dispatch::ResourceRequest;
 use crate::runtime::answer::ResourceDefinition;
 
 /// Answers `resources/list`.
-pub(super) async fn list(
+pub(super) fn list(
     server: &Server,
     request: Option<PaginatedRequestParams>,
     context: &RequestContext<RoleServer>,
 ) -> Result<ListResourcesResult, ErrorData> {
-    let (call, listener) = server.open_call(context);
-    let resources = attend(listener.as_deref(), server.dispatcher().resources(&call)).await;
-    let resources = resources.map_err(|error| error::protocol_error(error, &call))?;
+    let resources = server.dispatcher().resources();
     let page = page("resources", &resources, |resource| &resource.uri, request, server.page_size())?;
     let mut result = ListResourcesResult::with_all_items(page.items.iter().map(resource).collect())
         .with_ttl_ms(LIST_TTL_MS)
@@ -46,14 +44,12 @@ pub(super) async fn list(
 }
 
 /// Answers `resources/templates/list`.
-pub(super) async fn list_templates(
+pub(super) fn list_templates(
     server: &Server,
     request: Option<PaginatedRequestParams>,
     context: &RequestContext<RoleServer>,
 ) -> Result<ListResourceTemplatesResult, ErrorData> {
-    let (call, listener) = server.open_call(context);
-    let templates = attend(listener.as_deref(), server.dispatcher().resource_templates(&call)).await;
-    let templates = templates.map_err(|error| error::protocol_error(error, &call))?;
+    let templates = server.dispatcher().resource_templates();
     let page = page("templates", &templates, |template| &template.uri, request, server.page_size())?;
     let mut result = ListResourceTemplatesResult::with_all_items(page.items.iter().map(template).collect())
         .with_ttl_ms(LIST_TTL_MS)

@@ -311,7 +311,7 @@ impl ServerHandler for Server {
         request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
-        resources::list(self, request, &context).await
+        resources::list(self, request, &context)
     }
 
     async fn list_resource_templates(
@@ -319,7 +319,7 @@ impl ServerHandler for Server {
         request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
-        resources::list_templates(self, request, &context).await
+        resources::list_templates(self, request, &context)
     }
 
     async fn read_resource(

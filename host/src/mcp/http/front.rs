@@ -49,7 +49,6 @@ use super::access::Access;
 use super::access::Refusal;
 use super::body;
 use super::body::BodyError;
-use crate::call::Caller;
 use crate::mcp::server::Server;
 
 /// The body of an answer.

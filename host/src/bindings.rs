@@ -1,0 +1,11 @@
+//! The contract as Rust types, generated from `wit/`.
+
+#![expect(missing_docs, reason = "generated; the contract's own documentation is in wit/")]
+
+wasmtime::component::bindgen!({
+    path: "../wit",
+    world: "plugin",
+    imports: { default: async | trappable },
+    exports: { default: async },
+    with: { "tidegate:plugin/rows.rows": crate::capability::rows::GuestRows },
+});

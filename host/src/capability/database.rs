@@ -1,0 +1,276 @@
+//! `database-read`, `database-write`, `database-admin`: the way of a statement from a guest to a database.
+//!
+//! Grants first, then the statement is judged, then it runs on the path that its kind allows and no other.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use wasmtime::component::Resource;
+
+use crate::bindings::tidegate::plugin::database_admin;
+use crate::bindings::tidegate::plugin::database_read;
+use crate::bindings::tidegate::plugin::database_write;
+use crate::bindings::tidegate::plugin::types;
+use crate::capability::State;
+use crate::capability::error;
+use crate::capability::rows::GuestRows;
+use crate::capability::value;
+use crate::config::Right;
+use crate::database::Database;
+use crate::database::Execution;
+use crate::database::RunOptions;
+use crate::database::cursor::SPOOL_BYTES;
+use crate::database::cursor::SPOOL_ROWS;
+use crate::database::error::DatabaseError;
+use crate::database::error::ErrorKind;
+use crate::database::rows::RowLimits;
+use crate::database::rows::RowSet;
+use crate::database::statement::Statement;
+use crate::database::statement::StatementKind;
+use crate::database::value::Value;
+
+/// Statements of one batch.
+const BATCH: usize = 1_000;
+
+/// Parameters of one statement: what PostgreSQL and SQLite take at most.
+const PARAMETERS: usize = 32_766;
+
+/// What a database operation gives a guest.
+type ToGuest<T> = wasmtime::Result<Result<T, types::DatabaseError>>;
+
+impl State {
+    /// The database of this name, when the plugin has `right` on it now.
+    pub(super) fn database(&self, name: &str, right: Right) -> Result<Arc<Database>, DatabaseError> {
+        self.guest.grants.database(&self.services.databases, name, right)
+    }
+
+    /// Hands a page of `rows` to the guest and keeps the rest for its caller when `keep` says so.
+    fn page(&mut self, database: &Database, rows: RowSet, limits: RowLimits, keep: bool) -> ToGuest<Resource<GuestRows>> {
+        let (page, rest) = rows.split(limits);
+        if page.len() == 1 && page.view_bytes() > limits.bytes {
+            let error = DatabaseError::new(
+                ErrorKind::TooLarge,
+                format!("one row has {} bytes, and an answer at most {}", page.view_bytes(), limits.bytes),
+            )
+            .hint("select fewer columns, or a part of the long ones, for example with substr()");
+            return Ok(Err(error::to_guest(error)));
+        }
+        let name = database.config().name.as_str();
+        let cursor = rest.filter(|_| keep).and_then(|rest| self.services.cursors.keep(&self.call.caller, name, rest));
+        Ok(Ok(self.push_rows(page, cursor)?))
+    }
+
+    fn execution(&mut self, execution: Execution) -> wasmtime::Result<database_write::Execution> {
+        let returned = execution.returned.map(|rows| self.push_rows(rows, None)).transpose()?;
+        Ok(database_write::Execution { affected: execution.affected, returned })
+    }
+}
+
+/// Limits of one answer from `database`, lowered to what the guest asks.
+fn page_limits(database: &Database, max_rows: Option<u32>) -> RowLimits {
+    let most = database.config().max_rows;
+    RowLimits { rows: max_rows.map_or(most, |rows| rows.min(most)).max(1) as usize, bytes: database.config().max_bytes }
+}
+
+/// How long a statement may run: the database's limit, lowered to what the guest asks.
+fn time_limit(database: &Database, timeout_ms: Option<u32>) -> Duration {
+    let most = database.config().statement_timeout;
+    timeout_ms.map_or(most, |ms| Duration::from_millis(u64::from(ms.max(1))).min(most))
+}
+
+/// Parameters on their way in, counted.
+fn parameters(values: Vec<types::Value>) -> Result<Vec<Value>, DatabaseError> {
+    if values.len() > PARAMETERS {
+        return Err(DatabaseError::new(
+            ErrorKind::TooLarge,
+            format!("{} parameters, and a statement takes at most {PARAMETERS}", values.len()),
+        ));
+    }
+    Ok(values.into_iter().map(value::from_guest).collect())
+}
+
+impl database_read::Host for State {
+    async fn inspect(&mut self, database: String, sql: String) -> ToGuest<database_read::Inspection> {
+        self.enter()?;
+        let judged = self.database(&database, Right::Read).and_then(|database| database.judge(&sql));
+        Ok(judged.map(inspection).map_err(error::to_guest))
+    }
+
+    async fn query(
+        &mut self,
+        database: String,
+        sql: String,
+        values: Vec<types::Value>,
+        options: database_read::Options,
+    ) -> ToGuest<Resource<GuestRows>> {
+        self.enter()?;
+        let judged = self.database(&database, Right::Read).and_then(|database| {
+            let statement = database.judge(&sql)?;
+            Ok((database, statement, parameters(values)?))
+        });
+        match judged {
+            Ok((database, statement, values)) => self.read(&database, &statement, &values, options).await,
+            Err(error) => Ok(Err(error::to_guest(error))),
+        }
+    }
+
+    async fn explain(
+        &mut self,
+        database: String,
+        sql: String,
+        values: Vec<types::Value>,
+        analyze: bool,
+        options: database_read::Options,
+    ) -> ToGuest<Resource<GuestRows>> {
+        self.enter()?;
+        let database = match self.database(&database, Right::Read) {
+            Ok(database) => database,
+            Err(error) => return Ok(Err(error::to_guest(error))),
+        };
+        let call = self.call.clone();
+        let prepared = async { Ok((database.explain(&call, &sql, analyze).await?, parameters(values)?)) };
+        match prepared.await {
+            Ok((statement, values)) => self.read(&database, &statement, &values, options).await,
+            Err(error) => Ok(Err(error::to_guest(error))),
+        }
+    }
+
+    async fn fetch(&mut self, cursor: String, max_rows: Option<u32>) -> ToGuest<Resource<GuestRows>> {
+        self.enter()?;
+        let found = self.services.cursors.find(&self.call.caller, &cursor).and_then(|(name, rows)| {
+            // Looked up again: the grant may be gone since the rows were read.
+            Ok((self.database(&name, Right::Read)?, rows))
+        });
+        match found {
+            Ok((database, rows)) => {
+                let limits = page_limits(&database, max_rows);
+                self.page(&database, rows, limits, true)
+            }
+            Err(error) => Ok(Err(error::to_guest(error))),
+        }
+    }
+}
+
+impl State {
+    async fn read(
+        &mut self,
+        database: &Database,
+        statement: &Statement,
+        values: &[Value],
+        options: database_read::Options,
+    ) -> ToGuest<Resource<GuestRows>> {
+        let page = page_limits(database, options.max_rows);
+        let limits =
+            if options.keep_rest { RowLimits { rows: page.rows.max(SPOOL_ROWS), bytes: page.bytes.max(SPOOL_BYTES) } } else { page };
+        let run = RunOptions { timeout: time_limit(database, options.timeout_ms), limits };
+        let call = self.call.clone();
+        match database.read(&call, statement, values, &run).await {
+            Ok(rows) => self.page(database, rows, page, options.keep_rest),
+            Err(error) => Ok(Err(error::to_guest(error))),
+        }
+    }
+}
+
+impl database_write::Host for State {
+    async fn execute(
+        &mut self,
+        database: String,
+        sql: String,
+        values: Vec<types::Value>,
+        timeout_ms: Option<u32>,
+    ) -> ToGuest<database_write::Execution> {
+        self.enter()?;
+        let judged = self.database(&database, Right::Write).and_then(|database| {
+            let statement = database.judge(&sql)?;
+            Ok((database, statement, parameters(values)?))
+        });
+        let done = match judged {
+            Ok((database, statement, values)) => {
+                let run = RunOptions { timeout: time_limit(&database, timeout_ms), limits: page_limits(&database, None) };
+                let call = self.call.clone();
+                database.write(&call, vec![(statement, values)], &run).await.map_err(|failed| failed.error)
+            }
+            Err(error) => Err(error),
+        };
+        match done.map(|executions| executions.into_iter().next()) {
+            Ok(Some(execution)) => Ok(Ok(self.execution(execution)?)),
+            Ok(None) => Ok(Ok(database_write::Execution { affected: 0, returned: None })),
+            Err(error) => Ok(Err(error::to_guest(error))),
+        }
+    }
+
+    async fn batch(
+        &mut self,
+        database: String,
+        statements: Vec<database_write::Statement>,
+        timeout_ms: Option<u32>,
+    ) -> wasmtime::Result<Result<Vec<database_write::Execution>, database_write::BatchError>> {
+        self.enter()?;
+        let failed = |index: usize, error| database_write::BatchError {
+            index: u32::try_from(index).unwrap_or(u32::MAX),
+            error: error::to_guest(error),
+        };
+        let database = match self.database(&database, Right::Write) {
+            Ok(database) => database,
+            Err(error) => return Ok(Err(failed(0, error))),
+        };
+        if statements.len() > BATCH {
+            let error =
+                DatabaseError::new(ErrorKind::TooLarge, format!("{} statements, and a batch takes at most {BATCH}", statements.len()));
+            return Ok(Err(failed(BATCH, error)));
+        }
+        let mut judged = Vec::with_capacity(statements.len());
+        for (index, statement) in statements.into_iter().enumerate() {
+            let ready = database.judge(&statement.sql).and_then(|judged| Ok((judged, parameters(statement.parameters)?)));
+            match ready {
+                Ok(ready) => judged.push(ready),
+                Err(error) => return Ok(Err(failed(index, error))),
+            }
+        }
+        let run = RunOptions { timeout: time_limit(&database, timeout_ms), limits: page_limits(&database, None) };
+        let call = self.call.clone();
+        match database.write(&call, judged, &run).await {
+            Ok(executions) => Ok(Ok(executions.into_iter().map(|execution| self.execution(execution)).collect::<wasmtime::Result<_>>()?)),
+            Err(error) => Ok(Err(failed(error.index, error.error))),
+        }
+    }
+}
+
+impl database_admin::Host for State {
+    async fn execute(
+        &mut self,
+        database: String,
+        sql: String,
+        values: Vec<types::Value>,
+        timeout_ms: Option<u32>,
+    ) -> ToGuest<database_write::Execution> {
+        self.enter()?;
+        let judged = self.database(&database, Right::Admin).and_then(|database| {
+            let statement = database.judge(&sql)?;
+            Ok((database, statement, parameters(values)?))
+        });
+        let done = match judged {
+            Ok((database, statement, values)) => {
+                let run = RunOptions { timeout: time_limit(&database, timeout_ms), limits: page_limits(&database, None) };
+                let call = self.call.clone();
+                database.administer(&call, statement, values, &run).await
+            }
+            Err(error) => Err(error),
+        };
+        match done {
+            Ok(execution) => Ok(Ok(self.execution(execution)?)),
+            Err(error) => Ok(Err(error::to_guest(error))),
+        }
+    }
+}
+
+fn inspection(statement: Statement) -> database_read::Inspection {
+    let kind = match statement.kind {
+        StatementKind::Read => database_read::StatementKind::Read,
+        StatementKind::Write => database_read::StatementKind::Write,
+        StatementKind::Admin => database_read::StatementKind::Admin,
+        StatementKind::Transaction => database_read::StatementKind::Transaction,
+        StatementKind::Forbidden => database_read::StatementKind::Forbidden,
+    };
+    database_read::Inspection { kind, verb: statement.verb, tables: statement.tables }
+}

@@ -1,0 +1,40 @@
+//! Every environment variable that the host reads, in one place. Values in `tidegate.toml` may name others.
+
+use std::env;
+use std::path::PathBuf;
+
+use super::Secret;
+
+/// What is logged, in the syntax of `tracing_subscriber::EnvFilter`; default `info`.
+pub const LOG: &str = "TIDEGATE_LOG";
+
+/// The token that HTTP clients must send.
+pub const TOKEN: &str = "TIDEGATE_TOKEN";
+
+/// The only database, called `main`, when there is neither a file nor `--database`.
+pub const DATABASE_URL: &str = "DATABASE_URL";
+
+/// The folder for compiled components; empty switches the cache off.
+pub const CACHE: &str = "TIDEGATE_CACHE";
+
+/// The value of a variable. Unset, empty and not UTF-8 are the same.
+pub fn find(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// The token of [`TOKEN`].
+pub fn token() -> Option<Secret> {
+    find(TOKEN).map(Secret::new)
+}
+
+/// The folder for compiled components: [`CACHE`], else `tidegate` in the user's cache folder, else none.
+pub fn cache() -> Option<PathBuf> {
+    if let Some(folder) = env::var_os(CACHE) {
+        return (!folder.is_empty()).then(|| folder.into());
+    }
+    let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|folder| folder.is_absolute());
+    absolute("XDG_CACHE_HOME")
+        .or_else(|| absolute("LOCALAPPDATA"))
+        .or_else(|| absolute("HOME").map(|home| home.join(".cache")))
+        .map(|folder| folder.join("tidegate"))
+}

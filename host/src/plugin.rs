@@ -1,0 +1,137 @@
+//! Plugins as the host has loaded them: manifest, rights, what they offer, and the set of them that calls are routed by.
+
+pub mod definition;
+pub mod manifest;
+pub mod registry;
+pub mod source;
+mod template;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::capability::Guest;
+use crate::capability::GuestLimits;
+use crate::capability::grants::Grants;
+use crate::config::Right;
+use crate::runtime::answer::CallError;
+use crate::runtime::component::Component;
+use crate::runtime::engine::Engine;
+use crate::runtime::engine::LoadError;
+use definition::DefinitionError;
+use definition::DefinitionRules;
+use manifest::Manifest;
+use manifest::ManifestError;
+
+/// The bytes of a plugin and how the operator wants it.
+#[derive(Clone, Debug)]
+pub struct PluginPackage {
+    /// The operator's name for it; its id must be the same.
+    pub name: String,
+    /// Text of its `plugin.toml`.
+    pub manifest: Cow<'static, str>,
+    /// Bytes of its component.
+    pub component: Cow<'static, [u8]>,
+    /// Databases by name and otherwise; the manifest's request is filled in when it is loaded.
+    pub grants: Grants,
+    /// Its settings, each value as JSON text.
+    pub settings: BTreeMap<String, String>,
+    /// Limits of one call.
+    pub limits: GuestLimits,
+    /// How its definitions are taken.
+    pub rules: DefinitionRules,
+}
+
+/// Why a plugin was not loaded. Blame: the plugin, or the operator who configured it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PluginError {
+    /// Its manifest.
+    #[error("its manifest: {0}")]
+    Manifest(#[from] ManifestError),
+    /// Its component.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// It imports what its manifest does not request.
+    #[error("it imports `{0}`, which its manifest does not request; it needs `[capabilities.{0}]` with a `reason`")]
+    NotRequested(String),
+    /// It could not say what it offers.
+    #[error("asked what it offers, it failed: {0}")]
+    Listing(#[from] CallError),
+    /// What it offers.
+    #[error(transparent)]
+    Definition(#[from] DefinitionError),
+    /// Two offers under one name.
+    #[error("{what} `{name}` is already offered by plugin `{by}`; give one of them another `tool_prefix` or switch it off")]
+    Collision {
+        /// `tool`, `prompt` or `resource`.
+        what: &'static str,
+        /// The name.
+        name: String,
+        /// Who has it.
+        by: String,
+    },
+    /// The operator's name for it is not its own.
+    #[error("its manifest says that it is `{id}`; put its configuration under `[plugins.{id}]`")]
+    OtherId {
+        /// The id in the manifest.
+        id: String,
+    },
+    /// Loading ended without an answer.
+    #[error("loading it was cut off")]
+    CutOff,
+}
+
+/// A loaded plugin.
+pub struct Plugin {
+    /// Its manifest.
+    pub manifest: Manifest,
+    /// What its calls are handed.
+    pub guest: Arc<Guest>,
+    /// Its code.
+    pub component: Component,
+    /// How its definitions are taken.
+    pub rules: DefinitionRules,
+}
+
+impl Plugin {
+    /// Compiles a plugin and checks that it imports no more than its manifest requests. Blocks for up to seconds.
+    ///
+    /// # Errors
+    ///
+    /// Everything that can be wrong before its code runs.
+    pub fn load(engine: &Engine, source: PluginPackage) -> Result<Self, PluginError> {
+        let manifest = Manifest::parse(&source.manifest)?;
+        if manifest.plugin.id != source.name {
+            return Err(PluginError::OtherId { id: manifest.plugin.id });
+        }
+        let component = engine.load(&source.component)?;
+        for import in component.contract_imports() {
+            if manifest::is_a_right(import) && !manifest.capabilities.contains_key(import) {
+                return Err(PluginError::NotRequested(import.into()));
+            }
+        }
+        let grants = Grants { requested: requested(&manifest), ..source.grants };
+        let guest = Guest { id: manifest.plugin.id.clone(), grants, settings: source.settings, limits: source.limits };
+        Ok(Self { manifest, guest: Arc::new(guest), component, rules: source.rules })
+    }
+
+    /// Its id.
+    pub fn id(&self) -> &str {
+        &self.guest.id
+    }
+}
+
+/// The most that a manifest asks for on a database.
+fn requested(manifest: &Manifest) -> Option<Right> {
+    let requests = |interface| manifest.capabilities.contains_key(interface);
+    if requests("database-admin") {
+        Some(Right::Admin)
+    } else if requests("database-write") {
+        Some(Right::Write)
+    } else if requests("database-read") || requests("catalog") {
+        Some(Right::Read)
+    } else {
+        None
+    }
+}

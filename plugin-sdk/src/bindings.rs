@@ -1,0 +1,100 @@
+//! Bindings generated from `wit/`, and nothing else.
+//!
+//! The types that several worlds share are generated once, in [`shared`]; each exporting world refers to them, so that an
+//! author sees one `Value` and one `DatabaseError`. Every world has its own export macro: a component exports only the
+//! interfaces whose macro its crate expands.
+#![doc(hidden)]
+#![expect(clippy::all, reason = "generated")]
+
+/// All imports, and the types that exports share with them.
+pub mod shared {
+    wit_bindgen::generate!({
+        path: "../wit",
+        inline: "
+            package tidegate:sdk;
+            world shared {
+                include tidegate:plugin/imports@0.1.0;
+                import tidegate:plugin/content@0.1.0;
+                import tidegate:plugin/input@0.1.0;
+            }
+        ",
+        generate_all,
+        generate_unused_types: true,
+        additional_type_attributes: {
+            "tidegate:plugin/types@0.1.0/value": [#[derive(PartialEq)]],
+            "tidegate:plugin/types@0.1.0/column": [#[derive(PartialEq)]],
+            "tidegate:plugin/types@0.1.0/failure": [#[derive(PartialEq)]],
+            "tidegate:plugin/types@0.1.0/database-error": [#[derive(PartialEq)]],
+        },
+    });
+}
+
+/// The export of `tools`.
+pub mod tools {
+    wit_bindgen::generate!({
+        path: "../wit",
+        inline: "package tidegate:sdk; world tools-only { export tidegate:plugin/tools@0.1.0; }",
+        world: "tools-only",
+        with: {
+            "tidegate:plugin/types@0.1.0": super::shared::tidegate::plugin::types,
+            "tidegate:plugin/rows@0.1.0": super::shared::tidegate::plugin::rows,
+            "tidegate:plugin/content@0.1.0": super::shared::tidegate::plugin::content,
+            "tidegate:plugin/input@0.1.0": super::shared::tidegate::plugin::input,
+        },
+        generate_all,
+        generate_unused_types: true,
+        pub_export_macro: true,
+        export_macro_name: "export_tools",
+    });
+}
+
+/// The export of `resources`.
+pub mod resources {
+    wit_bindgen::generate!({
+        path: "../wit",
+        inline: "package tidegate:sdk; world resources-only { export tidegate:plugin/resources@0.1.0; }",
+        world: "resources-only",
+        with: {
+            "tidegate:plugin/types@0.1.0": super::shared::tidegate::plugin::types,
+            "tidegate:plugin/rows@0.1.0": super::shared::tidegate::plugin::rows,
+            "tidegate:plugin/content@0.1.0": super::shared::tidegate::plugin::content,
+            "tidegate:plugin/input@0.1.0": super::shared::tidegate::plugin::input,
+        },
+        generate_all,
+        generate_unused_types: true,
+        pub_export_macro: true,
+        export_macro_name: "export_resources",
+    });
+}
+
+/// The export of `prompts`.
+pub mod prompts {
+    wit_bindgen::generate!({
+        path: "../wit",
+        inline: "package tidegate:sdk; world prompts-only { export tidegate:plugin/prompts@0.1.0; }",
+        world: "prompts-only",
+        with: {
+            "tidegate:plugin/types@0.1.0": super::shared::tidegate::plugin::types,
+            "tidegate:plugin/rows@0.1.0": super::shared::tidegate::plugin::rows,
+            "tidegate:plugin/content@0.1.0": super::shared::tidegate::plugin::content,
+            "tidegate:plugin/input@0.1.0": super::shared::tidegate::plugin::input,
+        },
+        generate_all,
+        generate_unused_types: true,
+        pub_export_macro: true,
+        export_macro_name: "export_prompts",
+    });
+}
+
+/// The export of `completion`.
+pub mod completion {
+    wit_bindgen::generate!({
+        path: "../wit",
+        inline: "package tidegate:sdk; world completion-only { export tidegate:plugin/completion@0.1.0; }",
+        world: "completion-only",
+        generate_all,
+        generate_unused_types: true,
+        pub_export_macro: true,
+        export_macro_name: "export_completion",
+    });
+}

@@ -1,0 +1,105 @@
+//! From a plugin's lists of tools, resources, prompts and completion to the exports of its component.
+
+use crate::completion::CompletionRequest;
+use crate::completion::Completions;
+use crate::prompt::PromptEntry;
+use crate::resource::ResourceEntry;
+use crate::tool::ToolEntry;
+
+/// The tools of a plugin; [`export!`](crate::export!) implements it.
+pub trait Tools {
+    /// The tools, in the order in which they are listed.
+    const TOOLS: &'static [ToolEntry];
+}
+
+/// The resources and templates of a plugin; [`export!`](crate::export!) implements it.
+pub trait Resources {
+    /// The resources and templates, in the order in which they are listed.
+    const RESOURCES: &'static [ResourceEntry];
+}
+
+/// The prompts of a plugin; [`export!`](crate::export!) implements it.
+pub trait Prompts {
+    /// The prompts, in the order in which they are listed.
+    const PROMPTS: &'static [PromptEntry];
+}
+
+/// The completion of a plugin; [`export!`](crate::export!) implements it.
+pub trait Completes {
+    /// Completes one argument.
+    fn complete(request: &CompletionRequest) -> Completions;
+}
+
+/// Exports a plugin: once in its crate, with the parts that it has, in any order.
+///
+/// ```
+/// # mod parts {
+/// # use tidegate_plugin::*;
+/// # #[derive(serde::Deserialize, schemars::JsonSchema)]
+/// # pub struct Greet {}
+/// # impl Tool for Greet {
+/// #     const NAME: &'static str = "greet";
+/// #     const DESCRIPTION: &'static str = "Greets.";
+/// #     const ANNOTATIONS: Annotations = Annotations::READ_ONLY;
+/// #     const NEEDS: Needs = Needs::Nothing;
+/// #     fn call(self, _: &Round) -> ToolResult { Ok(Content::text("hello").into()) }
+/// # }
+/// # pub fn complete(_: &CompletionRequest) -> Completions { Completions::none() }
+/// # }
+/// # use parts::*;
+/// tidegate_plugin::export! {
+///     tools: [Greet],
+///     completion: complete,
+/// }
+/// # fn main() {}
+/// ```
+///
+/// `tools` takes types that implement [`Tool`](crate::Tool), `resources` [`Resource`](crate::Resource), `prompts`
+/// [`Prompt`](crate::Prompt), and `completion` a function from `&CompletionRequest` to `Completions`. The component
+/// exports only the interfaces that are named.
+#[macro_export]
+macro_rules! export {
+    (@part) => {};
+    (@part tools: [$($tool:ty),* $(,)?] $(, $($rest:tt)*)?) => {
+        impl $crate::Tools for Plugin {
+            const TOOLS: &'static [$crate::ToolEntry] = &[$($crate::ToolEntry::of::<$tool>()),*];
+        }
+        #[cfg(target_arch = "wasm32")]
+        $crate::bindings::tools::export_tools!(Plugin with_types_in $crate::bindings::tools);
+        $crate::export!(@part $($($rest)*)?);
+    };
+    (@part resources: [$($resource:ty),* $(,)?] $(, $($rest:tt)*)?) => {
+        impl $crate::Resources for Plugin {
+            const RESOURCES: &'static [$crate::ResourceEntry] = &[$($crate::ResourceEntry::of::<$resource>()),*];
+        }
+        #[cfg(target_arch = "wasm32")]
+        $crate::bindings::resources::export_resources!(Plugin with_types_in $crate::bindings::resources);
+        $crate::export!(@part $($($rest)*)?);
+    };
+    (@part prompts: [$($prompt:ty),* $(,)?] $(, $($rest:tt)*)?) => {
+        impl $crate::Prompts for Plugin {
+            const PROMPTS: &'static [$crate::PromptEntry] = &[$($crate::PromptEntry::of::<$prompt>()),*];
+        }
+        #[cfg(target_arch = "wasm32")]
+        $crate::bindings::prompts::export_prompts!(Plugin with_types_in $crate::bindings::prompts);
+        $crate::export!(@part $($($rest)*)?);
+    };
+    (@part completion: $complete:path $(, $($rest:tt)*)?) => {
+        impl $crate::Completes for Plugin {
+            fn complete(request: &$crate::CompletionRequest) -> $crate::Completions {
+                $complete(request)
+            }
+        }
+        #[cfg(target_arch = "wasm32")]
+        $crate::bindings::completion::export_completion!(Plugin with_types_in $crate::bindings::completion);
+        $crate::export!(@part $($($rest)*)?);
+    };
+    (@part $($unknown:tt)*) => {
+        ::core::compile_error!("`export!` takes `tools: [..]`, `resources: [..]`, `prompts: [..]` and `completion: function`");
+    };
+    ($($parts:tt)*) => {
+        /// This plugin: what its component exports.
+        pub struct Plugin;
+        $crate::export!(@part $($parts)*);
+    };
+}

@@ -1,0 +1,288 @@
+//! The test kit: a fake host, so that a plugin's functions run under plain `cargo test`, natively and without Wasm.
+//!
+//! ```
+//! use tidegate_plugin::test::Host;
+//! use tidegate_plugin::test::ResultRows;
+//! use tidegate_plugin::catalog::{Engine, Mode};
+//! use tidegate_plugin::database_read;
+//!
+//! let host = Host::new()
+//!     .database("main", Engine::Sqlite, Mode::ReadOnly)
+//!     .answers("select 1", ResultRows::new(&["1"], vec![vec![1.into()]]));
+//!
+//! let rows = host.run(|| database_read::query("", "select 1", &[], database_read::Options::default())).unwrap();
+//! assert_eq!(rows.next(10), [[1.into()]]);
+//! ```
+//!
+//! Every import is there: catalog, reading, writing, administration, settings, log, progress and changes. Statements are
+//! answered by their text; one that was not announced fails with a message that shows it. What a plugin did is in
+//! [`Host::events`].
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use crate::catalog::Database;
+use crate::catalog::DatabaseDetails;
+use crate::catalog::Engine;
+use crate::catalog::Mode;
+use crate::catalog::Routine;
+use crate::catalog::Schema;
+use crate::catalog::Table;
+use crate::completion::CompletionRequest;
+use crate::completion::Completions;
+use crate::database_read::StatementKind;
+use crate::export::Completes;
+use crate::export::Prompts;
+use crate::export::Resources;
+use crate::export::Tools;
+use crate::log::Level;
+use crate::prompt;
+use crate::prompt::PromptResult;
+use crate::resource;
+use crate::resource::ResourceResult;
+use crate::tool;
+use crate::tool::Tool;
+use crate::tool::ToolEntry;
+use crate::tool::ToolResult;
+use crate::types::ClientFeatures;
+use crate::types::Column;
+use crate::types::DatabaseError;
+use crate::types::Kind;
+use crate::types::Round;
+use crate::types::Value;
+
+pub(crate) mod fake;
+
+thread_local! {
+    static CURRENT: RefCell<Option<Rc<RefCell<State>>>> = const { RefCell::new(None) };
+}
+
+/// A fake host. What a plugin may see and get is announced first; then its functions run in it.
+#[derive(Default)]
+pub struct Host(Rc<RefCell<State>>);
+
+/// Something a plugin did that the host would have noticed.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// A statement was read with `database-read.query`.
+    Query(Ran),
+    /// A statement was explained; `true` when it was to be run.
+    Explain(Ran, bool),
+    /// A statement was run with `database-write.execute`.
+    Execute(Ran),
+    /// Statements were run with `database-write.batch`.
+    Batch(Vec<Ran>),
+    /// A statement was run with `database-admin.execute`.
+    Admin(Ran),
+    /// A cursor was continued.
+    Fetch(String),
+    /// A log line.
+    Log(Level, String),
+    /// Progress: how far, of how much, and why.
+    Progress(f64, Option<f64>, Option<String>),
+    /// A list or a resource changed: `tools`, `resources`, `prompts` or the URI of the resource.
+    Changed(String),
+}
+
+/// A statement that ran.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ran {
+    /// The database, by the name it was found under.
+    pub database: String,
+    /// The text.
+    pub sql: String,
+    /// The parameters.
+    pub parameters: Vec<Value>,
+    /// The time limit that was asked for.
+    pub timeout_ms: Option<u32>,
+}
+
+/// Rows that a statement answers with.
+#[derive(Clone, Debug, Default)]
+pub struct ResultRows {
+    pub(crate) columns: Vec<Column>,
+    pub(crate) rows: Vec<Vec<Value>>,
+}
+
+impl ResultRows {
+    /// Rows under columns of these names, whose types are not fixed.
+    #[must_use]
+    pub fn new(columns: &[&str], rows: Vec<Vec<Value>>) -> Self {
+        let columns = columns.iter().map(|name| Column { name: (*name).to_owned(), type_name: String::new(), kind: Kind::Any });
+        Self { columns: columns.collect(), rows }
+    }
+}
+
+/// What a statement does when it is run.
+#[derive(Clone, Debug)]
+pub(crate) enum Answer {
+    Rows(ResultRows),
+    Affected(u64, Option<ResultRows>),
+    Fails(DatabaseError),
+}
+
+#[derive(Default)]
+pub(crate) struct State {
+    pub(crate) databases: Vec<Database>,
+    pub(crate) details: BTreeMap<String, DatabaseDetails>,
+    pub(crate) schemas: BTreeMap<String, Vec<Schema>>,
+    pub(crate) tables: BTreeMap<String, Vec<Table>>,
+    pub(crate) routines: BTreeMap<String, Vec<Routine>>,
+    pub(crate) answers: BTreeMap<String, Answer>,
+    pub(crate) kinds: BTreeMap<String, StatementKind>,
+    pub(crate) kept: BTreeMap<String, ResultRows>,
+    pub(crate) settings: BTreeMap<String, String>,
+    pub(crate) events: Vec<Event>,
+}
+
+impl Host {
+    /// A host with nothing in it.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a database.
+    #[must_use]
+    pub fn database(self, name: &str, engine: Engine, mode: Mode) -> Self {
+        self.with(|state| state.databases.push(Database { name: name.to_owned(), engine, mode }))
+    }
+
+    /// Gives a database its facts.
+    #[must_use]
+    pub fn details(self, database: &str, details: DatabaseDetails) -> Self {
+        self.with(|state| state.details.insert(database.to_owned(), details))
+    }
+
+    /// Adds a schema to a database.
+    #[must_use]
+    pub fn schema(self, database: &str, schema: Schema) -> Self {
+        self.with(|state| state.schemas.entry(database.to_owned()).or_default().push(schema))
+    }
+
+    /// Adds a table to a database.
+    #[must_use]
+    pub fn table(self, database: &str, table: Table) -> Self {
+        self.with(|state| state.tables.entry(database.to_owned()).or_default().push(table))
+    }
+
+    /// Adds a routine to a database.
+    #[must_use]
+    pub fn routine(self, database: &str, routine: Routine) -> Self {
+        self.with(|state| state.routines.entry(database.to_owned()).or_default().push(routine))
+    }
+
+    /// Answers a statement with rows. They are cut as the real host cuts them, and the rest is kept when that is asked for.
+    #[must_use]
+    pub fn answers(self, sql: &str, rows: ResultRows) -> Self {
+        self.with(|state| state.answers.insert(sql.to_owned(), Answer::Rows(rows)))
+    }
+
+    /// Answers a statement with a count of changed rows.
+    #[must_use]
+    pub fn affects(self, sql: &str, affected: u64, returned: Option<ResultRows>) -> Self {
+        self.with(|state| state.answers.insert(sql.to_owned(), Answer::Affected(affected, returned)))
+    }
+
+    /// Lets a statement fail.
+    #[must_use]
+    pub fn fails(self, sql: &str, error: DatabaseError) -> Self {
+        self.with(|state| state.answers.insert(sql.to_owned(), Answer::Fails(error)))
+    }
+
+    /// Says what a statement does. Without it, its first word decides.
+    #[must_use]
+    pub fn judges(self, sql: &str, kind: StatementKind) -> Self {
+        self.with(|state| state.kinds.insert(sql.to_owned(), kind))
+    }
+
+    /// Sets a setting of the plugin, as JSON text.
+    #[must_use]
+    pub fn setting(self, key: &str, json: &str) -> Self {
+        self.with(|state| state.settings.insert(key.to_owned(), json.to_owned()))
+    }
+
+    /// Runs `body` in this host: what it imports comes from here.
+    pub fn run<T>(&self, body: impl FnOnce() -> T) -> T {
+        let before = CURRENT.replace(Some(Rc::clone(&self.0)));
+        let _restore = Restore(before);
+        body()
+    }
+
+    /// Calls a tool as a client would, with its arguments as JSON.
+    ///
+    /// # Errors
+    ///
+    /// What the tool fails with, or that its arguments do not parse.
+    pub fn call<T: Tool>(&self, arguments: serde_json::Value) -> ToolResult {
+        self.call_in::<T>(arguments, &Round::first(ClientFeatures::all()))
+    }
+
+    /// Calls a tool in a later round of questions.
+    ///
+    /// # Errors
+    ///
+    /// As [`Host::call`].
+    pub fn call_in<T: Tool>(&self, arguments: serde_json::Value, round: &Round) -> ToolResult {
+        self.run(|| ToolEntry::of::<T>().call(&arguments.to_string(), round))
+    }
+
+    /// Calls a tool of a plugin by its name.
+    ///
+    /// # Errors
+    ///
+    /// As [`Host::call`].
+    pub fn call_plugin<P: Tools>(&self, name: &str, arguments: serde_json::Value, round: &Round) -> ToolResult {
+        self.run(|| tool::dispatch(P::TOOLS, name, &arguments.to_string(), round))
+    }
+
+    /// Reads a resource of a plugin.
+    ///
+    /// # Errors
+    ///
+    /// What the resource fails with; `not-found` when no resource and no template has this URI.
+    pub fn read<P: Resources>(&self, uri: &str) -> ResourceResult {
+        self.run(|| resource::dispatch(P::RESOURCES, uri, &Round::first(ClientFeatures::all())))
+    }
+
+    /// Gets a prompt of a plugin.
+    ///
+    /// # Errors
+    ///
+    /// What the prompt fails with, or that its arguments do not parse.
+    pub fn prompt<P: Prompts>(&self, name: &str, arguments: &[(&str, &str)]) -> PromptResult {
+        let arguments: Vec<(String, String)> = arguments.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        self.run(|| prompt::dispatch(P::PROMPTS, name, &arguments, &Round::first(ClientFeatures::all())))
+    }
+
+    /// Completes an argument of a plugin's prompt or resource template.
+    pub fn complete<P: Completes>(&self, request: &CompletionRequest) -> Completions {
+        self.run(|| P::complete(request))
+    }
+
+    /// What the plugin did so far, in order.
+    #[must_use]
+    pub fn events(&self) -> Vec<Event> {
+        self.0.borrow().events.clone()
+    }
+
+    fn with<T>(self, change: impl FnOnce(&mut State) -> T) -> Self {
+        change(&mut self.0.borrow_mut());
+        self
+    }
+}
+
+/// Puts back the host that was current before, also when a test panics.
+struct Restore(Option<Rc<RefCell<State>>>);
+
+impl Drop for Restore {
+    fn drop(&mut self) {
+        CURRENT.set(self.0.take());
+    }
+}
+
+/// The state of the host that runs on this thread; an empty one when none does.
+pub(crate) fn state() -> Rc<RefCell<State>> {
+    CURRENT.with_borrow(|current| current.clone().unwrap_or_default())
+}

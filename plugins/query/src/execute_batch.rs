@@ -1,0 +1,196 @@
+//! `execute_batch`: several changes in one transaction.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde::Serialize;
+use tidegate_plugin::Annotations;
+use tidegate_plugin::Content;
+use tidegate_plugin::Needs;
+use tidegate_plugin::Parameter;
+use tidegate_plugin::Round;
+use tidegate_plugin::Rows;
+use tidegate_plugin::Tool;
+use tidegate_plugin::ToolError;
+use tidegate_plugin::ToolResult;
+use tidegate_plugin::database_write;
+use tidegate_plugin::database_write::BatchError;
+use tidegate_plugin::database_write::Execution;
+use tidegate_plugin::database_write::Statement;
+
+/// All statements together return at most this many rows; what is over is marked as cut.
+const MAX_ROWS: usize = 1_000;
+/// All statements together return at most this much JSON for rows, in bytes.
+const MAX_BYTES: usize = 96 * 1024;
+/// Rows taken from the host at a time.
+const PAGE: u32 = 100;
+
+/// Arguments of `execute_batch`.
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct ExecuteBatch {
+    statements: Vec<Step>,
+    #[serde(default)]
+    database: String,
+    /// For all of them.
+    timeout_ms: Option<u32>,
+}
+
+/// One statement.
+#[derive(Deserialize, JsonSchema)]
+struct Step {
+    sql: String,
+    #[serde(default)]
+    params: Vec<Parameter>,
+}
+
+/// What a batch did.
+#[derive(Serialize)]
+struct Done {
+    results: Vec<StepDone>,
+}
+
+/// What one statement did.
+#[derive(Serialize)]
+struct StepDone {
+    affected: u64,
+    #[serde(flatten)]
+    returned: Option<Returned>,
+}
+
+/// The rows that a statement returned.
+#[derive(Serialize)]
+struct Returned {
+    columns: Vec<String>,
+    rows: Vec<Vec<serde_json::Value>>,
+    truncated: bool,
+}
+
+impl Tool for ExecuteBatch {
+    const NAME: &'static str = "execute_batch";
+    const TITLE: Option<&'static str> = Some("Run statements together");
+    const DESCRIPTION: &'static str = "Runs up to 1,000 statements that change rows in one transaction: all take effect or none does. \
+        An error names the statement that failed, counted from 0.";
+    const ANNOTATIONS: Annotations = Annotations::DESTRUCTIVE;
+    const NEEDS: Needs = Needs::Write;
+
+    fn call(self, _: &Round) -> ToolResult {
+        if self.statements.is_empty() {
+            return Err(ToolError::InvalidArguments("`statements` is empty; give at least one".to_owned()));
+        }
+        let count = self.statements.len();
+        let statements = self.statements.into_iter().map(|step| Statement { sql: step.sql, parameters: Parameter::values(step.params) });
+        let statements: Vec<Statement> = statements.collect();
+        match database_write::batch(&self.database, &statements, self.timeout_ms) {
+            Ok(executions) => Ok(Content::json(&done(executions))?.into()),
+            Err(error) => Err(failed(error, count)),
+        }
+    }
+}
+
+fn failed(failure: BatchError, count: usize) -> ToolError {
+    let BatchError { index, error } = failure;
+    ToolError::Database(error.map_message(|message| format!("statement {index} of {count} failed, none took effect: {message}")))
+}
+
+fn done(executions: Vec<Execution>) -> Done {
+    let mut budget = Budget { rows: MAX_ROWS, bytes: MAX_BYTES };
+    let results = executions
+        .into_iter()
+        .map(|execution| StepDone { affected: execution.affected, returned: execution.returned.map(|rows| budget.take(&rows)) });
+    Done { results: results.collect() }
+}
+
+/// What the rows of a batch may still cost.
+struct Budget {
+    rows: usize,
+    bytes: usize,
+}
+
+impl Budget {
+    /// Reads rows until they end or the budget does.
+    fn take(&mut self, source: &Rows) -> Returned {
+        let columns = source.columns().into_iter().map(|column| column.name).collect();
+        let mut returned = Returned { columns, rows: Vec::new(), truncated: source.truncated() };
+        loop {
+            let page = source.next(PAGE);
+            if page.is_empty() {
+                return returned;
+            }
+            for row in page {
+                let row: Vec<serde_json::Value> = row.iter().map(tidegate_plugin::Value::to_json).collect();
+                let bytes = serde_json::to_string(&row).map_or(0, |text| text.len());
+                if self.rows == 0 || self.bytes < bytes {
+                    returned.truncated = true;
+                    return returned;
+                }
+                self.rows -= 1;
+                self.bytes -= bytes;
+                returned.rows.push(row);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use tidegate_plugin::DatabaseError;
+    use tidegate_plugin::Failure;
+    use tidegate_plugin::Outcome;
+    use tidegate_plugin::catalog::Engine;
+    use tidegate_plugin::catalog::Mode;
+    use tidegate_plugin::test::Host;
+    use tidegate_plugin::test::ResultRows;
+
+    use super::*;
+
+    fn host(returned: Vec<Vec<tidegate_plugin::Value>>) -> Host {
+        Host::new()
+            .database("main", Engine::Sqlite, Mode::ReadWrite)
+            .affects("insert into t values (?)", 1, None)
+            .affects("delete from t returning n", 2, Some(ResultRows::new(&["n"], returned)))
+            .fails("insert into u values (1)", DatabaseError::Constraint(Failure::new("duplicate key")))
+    }
+
+    fn run(host: &Host, statements: &serde_json::Value) -> serde_json::Value {
+        let outcome = host.call::<ExecuteBatch>(json!({ "statements": statements }));
+        match outcome.ok().and_then(Outcome::complete).and_then(|mut contents| contents.pop()) {
+            Some(Content::Json(text)) => serde_json::from_str(&text).expect("it is JSON"),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn every_statement_answers_with_its_count_and_its_rows() {
+        let host = host(vec![vec![7.into()], vec![8.into()]]);
+        let statements = json!([{ "sql": "insert into t values (?)", "params": [7] }, { "sql": "delete from t returning n" }]);
+        assert_eq!(
+            run(&host, &statements),
+            json!({ "results": [{ "affected": 1 }, { "affected": 2, "columns": ["n"], "rows": [[7], [8]], "truncated": false }] })
+        );
+    }
+
+    #[test]
+    fn rows_over_the_budget_are_left_out_and_that_is_said() {
+        let many = (0..1_500).map(|number: i64| vec![number.into()]).collect();
+        let answer = run(&host(many), &json!([{ "sql": "delete from t returning n" }]));
+        assert_eq!(answer["results"][0]["rows"].as_array().map(Vec::len), Some(1_000));
+        assert_eq!(answer["results"][0]["truncated"], true);
+
+        let long = (0..3).map(|_| vec!["x".repeat(60 * 1024).into()]).collect();
+        let answer = run(&host(long), &json!([{ "sql": "delete from t returning n" }]));
+        assert_eq!(answer["results"][0]["rows"].as_array().map(Vec::len), Some(1));
+    }
+
+    #[test]
+    fn an_error_says_which_statement_failed_and_keeps_its_kind() {
+        let statements = json!([{ "sql": "insert into t values (?)", "params": [7] }, { "sql": "insert into u values (1)" }]);
+        let failed = host(Vec::new()).call::<ExecuteBatch>(json!({ "statements": statements }));
+        let Err(ToolError::Database(DatabaseError::Constraint(failure))) = failed else { panic!("{failed:?}") };
+        assert_eq!(failure.message, "statement 1 of 2 failed, none took effect: duplicate key");
+    }
+
+    #[test]
+    fn an_empty_batch_is_a_mistake() {
+        assert!(matches!(host(Vec::new()).call::<ExecuteBatch>(json!({ "statements": [] })), Err(ToolError::InvalidArguments(_))));
+    }
+}

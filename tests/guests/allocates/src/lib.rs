@@ -1,0 +1,29 @@
+//! A guest that takes memory without end.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use tidegate_plugin::Annotations;
+use tidegate_plugin::Needs;
+use tidegate_plugin::Round;
+use tidegate_plugin::Tool;
+use tidegate_plugin::ToolResult;
+
+/// The arguments of `run`.
+#[derive(Deserialize, JsonSchema)]
+pub struct Run {}
+
+impl Tool for Run {
+    const NAME: &'static str = "run";
+    const DESCRIPTION: &'static str = "Takes memory without end.";
+    const ANNOTATIONS: Annotations = Annotations::READ_ONLY;
+    const NEEDS: Needs = Needs::Nothing;
+
+    fn call(self, _: &Round) -> ToolResult {
+        let mut held = Vec::new();
+        loop {
+            held.push(std::hint::black_box(vec![1_u8; 1 << 20]));
+        }
+    }
+}
+
+tidegate_plugin::export!(tools: [Run]);

@@ -1,0 +1,27 @@
+//! A guest whose JSON is none.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use tidegate_plugin::Annotations;
+use tidegate_plugin::Content;
+use tidegate_plugin::Needs;
+use tidegate_plugin::Round;
+use tidegate_plugin::Tool;
+use tidegate_plugin::ToolResult;
+
+/// The arguments of `run`.
+#[derive(Deserialize, JsonSchema)]
+pub struct Run {}
+
+impl Tool for Run {
+    const NAME: &'static str = "run";
+    const DESCRIPTION: &'static str = "Answers with text that is not JSON where JSON must stand.";
+    const ANNOTATIONS: Annotations = Annotations::READ_ONLY;
+    const NEEDS: Needs = Needs::Nothing;
+
+    fn call(self, _: &Round) -> ToolResult {
+        Ok(vec![Content::Json("{\"half\": ".to_owned())].into())
+    }
+}
+
+tidegate_plugin::export!(tools: [Run]);

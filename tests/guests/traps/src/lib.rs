@@ -1,0 +1,26 @@
+//! A guest that panics.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use tidegate_plugin::Annotations;
+use tidegate_plugin::Needs;
+use tidegate_plugin::Round;
+use tidegate_plugin::Tool;
+use tidegate_plugin::ToolResult;
+
+/// The arguments of `run`.
+#[derive(Deserialize, JsonSchema)]
+pub struct Run {}
+
+impl Tool for Run {
+    const NAME: &'static str = "run";
+    const DESCRIPTION: &'static str = "Panics.";
+    const ANNOTATIONS: Annotations = Annotations::READ_ONLY;
+    const NEEDS: Needs = Needs::Nothing;
+
+    fn call(self, _: &Round) -> ToolResult {
+        panic!("this guest panics");
+    }
+}
+
+tidegate_plugin::export!(tools: [Run]);

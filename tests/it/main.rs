@@ -1,0 +1,21 @@
+//! Tests across crates: over the real wire, with the built program, on real databases. `tests/run` starts what they need.
+
+mod tidy;
+
+/// A guest of `tests/guests`, built to a component.
+#[derive(Clone, Copy)]
+struct Guest {
+    /// Its id.
+    name: &'static str,
+    /// The folder of its manifest.
+    folder: &'static str,
+    /// Its component.
+    component: &'static str,
+}
+
+/// The guests, each a constant called as its folder.
+mod guests {
+    use super::Guest;
+
+    include!(concat!(env!("OUT_DIR"), "/guests.rs"));
+}
