@@ -13,7 +13,9 @@ pub(super) fn connect_error(error: sqlx::Error) -> DatabaseError {
         sqlx::Error::Database(database) => {
             let code = database.code().unwrap_or_default().into_owned();
             let (message, hint) = match code.as_str() {
-                "28P01" | "28000" => ("the database refused the login", "check user and password of its URL, and the server's access rules"),
+                "28P01" | "28000" => {
+                    ("the database refused the login", "check user and password of its URL, and the server's access rules")
+                }
                 "3D000" => ("the server has no database of the name in the URL", "check the URL"),
                 "53300" => ("the server has no connection left", "try again, or lower `max` of the database's `pool`"),
                 "57P03" => ("the server is starting up or shutting down", "try again"),

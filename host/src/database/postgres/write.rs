@@ -232,7 +232,8 @@ fn commit_failed(error: sqlx::Error) -> Stop {
     if sqlstate(&error).is_some() && !is_broken(&error) {
         return Stop::Driver(error);
     }
-    let error = DatabaseError::new(ErrorKind::Unavailable, "the connection broke during COMMIT: whether the statements took effect is not known");
+    let error =
+        DatabaseError::new(ErrorKind::Unavailable, "the connection broke during COMMIT: whether the statements took effect is not known");
     Stop::Failed(error.hint("look at the data before trying again"))
 }
 

@@ -40,10 +40,11 @@ async fn a_cancelled_call_stops_its_statement() {
     let call = call();
     let cancellation = call.cancellation.clone();
     let begun = Instant::now();
-    let (result, ()) = tokio::join!(sqlite.read(&call, &claimed(ENDLESS, StatementKind::Read), &[], &options()).into_future(), async move {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        cancellation.cancel();
-    });
+    let (result, ()) =
+        tokio::join!(sqlite.read(&call, &claimed(ENDLESS, StatementKind::Read), &[], &options()).into_future(), async move {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            cancellation.cancel();
+        });
     assert_eq!(result.unwrap_err().kind, ErrorKind::Cancelled);
     assert!(begun.elapsed() < Duration::from_millis(1100));
 }
@@ -99,7 +100,8 @@ async fn an_aggregate_without_end_meets_the_memory_limit_and_not_the_host() {
 #[tokio::test(flavor = "multi_thread")]
 async fn deep_and_long_statements_end_without_harm() {
     let (_folder, sqlite) = shop(SHOP).await;
-    let deep = |open: &str, middle: &str, close: &str, times: usize| format!("SELECT {}{middle}{}", open.repeat(times), close.repeat(times));
+    let deep =
+        |open: &str, middle: &str, close: &str, times: usize| format!("SELECT {}{middle}{}", open.repeat(times), close.repeat(times));
     for sql in [
         deep("(", "1", ")", 60_000),
         deep("NOT ", "1", "", 30_000),
