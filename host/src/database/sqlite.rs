@@ -38,13 +38,13 @@ use crate::call::Call;
 use crate::config::DatabaseConfig;
 use connect::Place;
 use connect::Pools;
+use session::Job;
 use session::Session;
 use session::Wants;
 
 /// The pools of one database.
 pub(super) struct Sqlite {
     pools: Arc<Pools>,
-    place: Arc<Place>,
     /// The longest that a statement of the catalog may run.
     statement_timeout: Duration,
 }
@@ -53,8 +53,7 @@ impl Sqlite {
     /// Prepares the pools without connecting. Fails on a URL that makes no sense.
     pub(super) fn new(config: &DatabaseConfig) -> Result<Self, DatabaseError> {
         let place = Place::parse(config.url.reveal(), config.mode)?;
-        let pools = Arc::new(Pools::new(config, place.clone()));
-        Ok(Self { pools, place: Arc::new(place), statement_timeout: config.statement_timeout })
+        Ok(Self { pools: Arc::new(Pools::new(config, place)), statement_timeout: config.statement_timeout })
     }
 
     /// Runs one statement of kind `Read`; the engine enforces that it is one.
@@ -66,7 +65,8 @@ impl Sqlite {
         options: &RunOptions,
     ) -> Result<RowSet, DatabaseError> {
         let (sql, values, limits) = (statement.text.clone(), parameters.to_vec(), options.limits);
-        self.with_reader(call, options.timeout, move |session| query::read(session, &sql, &values, limits)).await
+        let job = Job { wants: Wants::Reader, limit: options.timeout, text_bytes: sql.len() };
+        self.on_reader(call, job, move |session| query::read(session, &sql, &values, limits)).await
     }
 
     /// Runs statements in one transaction, committed when all of them succeed.
@@ -78,8 +78,13 @@ impl Sqlite {
     ) -> Result<Vec<Execution>, BatchError> {
         let index = Arc::new(AtomicUsize::new(0));
         let (running, limits) = (index.clone(), options.limits);
+        let text_bytes = statements.iter().map(|(statement, _)| statement.text.len()).max().unwrap_or(0);
+        let job = Job { wants: Wants::Writer, limit: options.timeout, text_bytes };
         let work = move |session: &Session<'_>| query::write(session, &statements, limits, &running);
-        let done = session::run(&self.pools, &self.place, Wants::Writer, call, options.timeout, work).await;
+        let done = match self.create_if_asked(call, job.limit).await {
+            Ok(()) => session::run(&self.pools, call, job, work).await,
+            Err(error) => Err(error),
+        };
         done.map_err(|error| BatchError { index: index.load(Ordering::Relaxed), error })
     }
 
@@ -109,16 +114,22 @@ impl Sqlite {
         self.pools.close().await;
     }
 
-    async fn with_reader<T, W>(&self, call: &Call, limit: Duration, work: W) -> Result<T, DatabaseError>
+    async fn on_reader<T, W>(&self, call: &Call, job: Job, work: W) -> Result<T, DatabaseError>
     where
         T: Send + 'static,
         W: FnOnce(&Session<'_>) -> Result<T, DatabaseError> + Send + 'static,
     {
-        if self.pools.must_create() {
-            // A log lets reads go on during a write; an existing file keeps the mode it has.
-            let create = |session: &Session<'_>| session.execute("PRAGMA journal_mode = WAL");
-            session::run(&self.pools, &self.place, Wants::Writer, call, limit, create).await?;
+        self.create_if_asked(call, job.limit).await?;
+        session::run(&self.pools, call, job, work).await
+    }
+
+    /// Makes the file when the URL says so and it is not there.
+    async fn create_if_asked(&self, call: &Call, limit: Duration) -> Result<(), DatabaseError> {
+        if !self.pools.must_create() {
+            return Ok(());
         }
-        session::run(&self.pools, &self.place, Wants::Reader, call, limit, work).await
+        // A log lets reads go on during a write. A file that is there already keeps the mode it has.
+        let create = |session: &Session<'_>| session.execute("PRAGMA journal_mode = WAL");
+        session::run(&self.pools, call, Job { wants: Wants::Writer, limit, text_bytes: 0 }, create).await
     }
 }
