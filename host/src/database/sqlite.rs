@@ -4,7 +4,9 @@
 //! denies what it does not list, limits on every size, and exactly one statement.
 
 mod authorizer;
+mod catalog;
 mod connect;
+mod ddl;
 mod error;
 mod query;
 mod raw;
@@ -30,7 +32,6 @@ use super::catalog::Table;
 use super::catalog::TableFilter;
 use super::catalog::TableSummary;
 use super::error::DatabaseError;
-use super::error::ErrorKind;
 use super::rows::RowSet;
 use super::statement::Statement;
 use super::value::Value;
@@ -88,30 +89,46 @@ impl Sqlite {
         done.map_err(|error| BatchError { index: index.load(Ordering::Relaxed), error })
     }
 
-    /// Facts about the database and the role.
-    pub(super) async fn details(&self, _call: &Call) -> Result<DatabaseDetails, DatabaseError> {
-        Err(DatabaseError::new(ErrorKind::NotSupported, "not here yet"))
+    /// Facts about the database.
+    pub(super) async fn details(&self, call: &Call) -> Result<DatabaseDetails, DatabaseError> {
+        self.ask(call, catalog::details).await
     }
-    /// Its schemas by name.
-    pub(super) async fn schemas(&self, _call: &Call) -> Result<Vec<Schema>, DatabaseError> {
-        Err(DatabaseError::new(ErrorKind::NotSupported, "not here yet"))
+
+    /// The one schema there is.
+    pub(super) async fn schemas(&self, call: &Call) -> Result<Vec<Schema>, DatabaseError> {
+        self.ask(call, catalog::schemas).await
     }
-    /// Tables by schema and name, at most `filter.limit`.
-    pub(super) async fn tables(&self, _call: &Call, _filter: &TableFilter) -> Result<Vec<TableSummary>, DatabaseError> {
-        Err(DatabaseError::new(ErrorKind::NotSupported, "not here yet"))
+
+    /// Tables by name, at most `filter.limit`.
+    pub(super) async fn tables(&self, call: &Call, filter: &TableFilter) -> Result<Vec<TableSummary>, DatabaseError> {
+        let filter = filter.clone();
+        self.ask(call, move |session| catalog::tables(session, &filter)).await
     }
+
     /// One table; `None` when it is not there.
-    pub(super) async fn table(&self, _call: &Call, _schema: Option<&str>, _name: &str) -> Result<Option<Table>, DatabaseError> {
-        Err(DatabaseError::new(ErrorKind::NotSupported, "not here yet"))
+    pub(super) async fn table(&self, call: &Call, schema: Option<&str>, name: &str) -> Result<Option<Table>, DatabaseError> {
+        let (schema, name) = (schema.map(str::to_owned), name.to_owned());
+        self.ask(call, move |session| catalog::table(session, schema.as_deref(), &name)).await
     }
-    /// Routines by schema and name, at most `filter.limit`.
+
+    /// No routines: SQLite stores none.
     pub(super) async fn routines(&self, _call: &Call, _filter: &RoutineFilter) -> Result<Vec<Routine>, DatabaseError> {
-        Err(DatabaseError::new(ErrorKind::NotSupported, "not here yet"))
+        Ok(Vec::new())
     }
 
     /// Closes every connection; waits for those in use.
     pub(super) async fn close(&self) {
         self.pools.close().await;
+    }
+
+    /// Asks the catalog.
+    async fn ask<T, W>(&self, call: &Call, mut work: W) -> Result<T, DatabaseError>
+    where
+        T: Send + 'static,
+        W: FnMut(&Session<'_>) -> Result<T, DatabaseError> + Send + 'static,
+    {
+        let job = Job { wants: Wants::Reader, limit: self.statement_timeout, text_bytes: 0 };
+        self.on_reader(call, job, move |session| session.with_virtual_tables(|| work(session))).await
     }
 
     async fn on_reader<T, W>(&self, call: &Call, job: Job, work: W) -> Result<T, DatabaseError>

@@ -42,7 +42,14 @@ impl Drop for RunGuard {
 
 /// Begins a run on this thread, as the host itself, until the guard is dropped.
 pub(super) fn enter(stop: CancellationToken) -> RunGuard {
-    RUN.set(Some(Run { role: Role::Host, stop, denial: None, virtual_table_denied: false, pragma_seen: false, waiting_since: Instant::now() }));
+    RUN.set(Some(Run {
+        role: Role::Host,
+        stop,
+        denial: None,
+        virtual_table_denied: false,
+        pragma_seen: false,
+        waiting_since: Instant::now(),
+    }));
     RunGuard(())
 }
 

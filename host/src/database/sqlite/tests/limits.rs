@@ -101,7 +101,8 @@ async fn an_aggregate_without_end_meets_the_memory_limit_and_not_the_host() {
 #[tokio::test(flavor = "multi_thread")]
 async fn deep_and_long_statements_end_without_harm() {
     let (_folder, sqlite) = shop(SHOP).await;
-    let deep = |open: &str, middle: &str, close: &str, times: usize| format!("SELECT {}{middle}{}", open.repeat(times), close.repeat(times));
+    let deep =
+        |open: &str, middle: &str, close: &str, times: usize| format!("SELECT {}{middle}{}", open.repeat(times), close.repeat(times));
     let chain = |times: usize, body: &str| {
         let links: Vec<_> = (0..times).map(|n| format!("c{n} AS ({})", body.replace('$', &format!("c{}", n + 1)))).collect();
         format!("WITH {}, c{times} AS (SELECT 1 AS a) SELECT 1 FROM c0", links.join(", "))
