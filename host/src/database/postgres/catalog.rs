@@ -62,7 +62,7 @@ WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT c.relispartition \
   AND ($4::text IS NULL OR (n.nspname, c.relname) > ($4::text::name, $5::text::name)) \
 ORDER BY n.nspname, c.relname LIMIT $6::int8";
 
-/// `$1` schema, `$2` name, `$3` the last part of a bare name's number as the search path finds it.
+/// `$1` schema (none: where the search path finds it first), `$2` name.
 const TABLE: &str = "\
 SELECT pg_catalog.json_build_object( \
  'schema', n.nspname, 'name', c.relname, 'kind', c.relkind, \
@@ -143,7 +143,12 @@ ORDER BY r.schema, r.name, r.arguments LIMIT $6::int8";
 /// # Errors
 ///
 /// As `Database::read`.
-pub(super) async fn fetch(inner: &Arc<Inner>, call: &Call, text: &'static str, arguments: PgArguments) -> Result<Vec<PgRow>, DatabaseError> {
+pub(super) async fn fetch(
+    inner: &Arc<Inner>,
+    call: &Call,
+    text: &'static str,
+    arguments: PgArguments,
+) -> Result<Vec<PgRow>, DatabaseError> {
     let running = Arc::new(Running::default());
     let control = inner.control.clone();
     let limit = inner.config.statement_timeout.min(LIMIT);
@@ -151,7 +156,12 @@ pub(super) async fn fetch(inner: &Arc<Inner>, call: &Call, text: &'static str, a
     supervised(call, limit, move || control.interrupt(running), work).await
 }
 
-async fn fetch_all(inner: Arc<Inner>, running: Arc<Running>, text: &'static str, arguments: PgArguments) -> Result<Vec<PgRow>, DatabaseError> {
+async fn fetch_all(
+    inner: Arc<Inner>,
+    running: Arc<Running>,
+    text: &'static str,
+    arguments: PgArguments,
+) -> Result<Vec<PgRow>, DatabaseError> {
     let mut retried = false;
     loop {
         let mut session = inner.acquire(&inner.reads, &running).await?;

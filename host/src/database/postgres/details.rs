@@ -52,7 +52,9 @@ pub(super) async fn details(inner: &Arc<Inner>, call: &Call) -> Result<DatabaseD
     let read = || -> Result<DatabaseDetails, sqlx::Error> {
         let mut warnings = Vec::new();
         if row.try_get("rolsuper")? {
-            warnings.push("the role is a superuser: no right and no row-level security limits it; use one that may only do what is needed".into());
+            warnings.push(
+                "the role is a superuser: no right and no row-level security limits it; use one that may only do what is needed".into(),
+            );
         } else {
             for (right, sentence) in RISKS {
                 if row.try_get(*right)? {

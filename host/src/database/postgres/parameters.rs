@@ -354,9 +354,8 @@ fn refused(place: usize, wanted: &str, error: sqlx::Error) -> DatabaseError {
     match said.kind {
         ErrorKind::Timeout | ErrorKind::Unavailable => said,
         // "no binary output function available for type …"
-        _ if said.sqlstate.as_deref() == Some("42883") => {
-            invalid(format!("parameter {place} is a `{wanted}`, which has no binary form")).hint(format!("write `${place}::text::{wanted}`"))
-        }
+        _ if said.sqlstate.as_deref() == Some("42883") => invalid(format!("parameter {place} is a `{wanted}`, which has no binary form"))
+            .hint(format!("write `${place}::text::{wanted}`")),
         _ => {
             let error = invalid(format!("parameter {place} must be a `{wanted}`: {}", said.message));
             match said.sqlstate {

@@ -99,8 +99,8 @@ impl Pool {
         };
         while let Some(idle) = self.inner.take_idle() {
             let mut body = idle.body;
-            let tested = idle.since.elapsed() < TEST_AFTER
-                || matches!(tokio::time::timeout(TEST_TIMEOUT, body.connection.ping()).await, Ok(Ok(())));
+            let tested =
+                idle.since.elapsed() < TEST_AFTER || matches!(tokio::time::timeout(TEST_TIMEOUT, body.connection.ping()).await, Ok(Ok(())));
             if tested {
                 return Ok(Session { body, reused: true, broken: false, pool: self.inner.clone(), _permit: permit });
             }

@@ -102,6 +102,9 @@ impl Writing {
                 self.inner.types.load(session.connection(), oids).await.map_err(statement_error)?;
             }
             self.running.clear().await;
+            if self.statements.iter().any(|(statement, _)| statement.kind == StatementKind::Admin) {
+                self.inner.types.forget();
+            }
             if clean && !session.is_shared() {
                 session.release();
             }
@@ -232,7 +235,8 @@ fn commit_failed(error: sqlx::Error) -> Stop {
     if sqlstate(&error).is_some() && !is_broken(&error) {
         return Stop::Driver(error);
     }
-    let error = DatabaseError::new(ErrorKind::Unavailable, "the connection broke during COMMIT: whether the statements took effect is not known");
+    let error =
+        DatabaseError::new(ErrorKind::Unavailable, "the connection broke during COMMIT: whether the statements took effect is not known");
     Stop::Failed(error.hint("look at the data before trying again"))
 }
 

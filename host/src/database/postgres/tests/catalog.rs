@@ -80,7 +80,9 @@ async fn a_table_is_described_whole() {
         let columns: Vec<String> = orders
             .columns
             .iter()
-            .map(|column| format!("{} {} {} {:?} {:?}", column.name, column.type_name, column.nullable, column.default_value, column.generated))
+            .map(|column| {
+                format!("{} {} {} {:?} {:?}", column.name, column.type_name, column.nullable, column.default_value, column.generated)
+            })
             .collect();
         assert_eq!(
             columns,
@@ -114,10 +116,10 @@ async fn a_table_is_described_whole() {
         assert_eq!(customers.columns[3].generated.as_deref(), Some("generated"));
 
         let odd = db.postgres.table(&call, Some("Odd Name"), "Wéird Table").await.unwrap().unwrap();
-        assert_eq!((odd.primary_key.as_slice(), odd.referenced_by[0].columns.as_slice()), (
-            &["b".to_owned(), "a".to_owned()][..],
-            &["x".to_owned(), "y".to_owned()][..]
-        ));
+        assert_eq!(
+            (odd.primary_key.as_slice(), odd.referenced_by[0].columns.as_slice()),
+            (&["b".to_owned(), "a".to_owned()][..], &["x".to_owned(), "y".to_owned()][..])
+        );
         let view = db.postgres.table(&call, None, "totals").await.unwrap().unwrap();
         assert!(view.definition.unwrap().contains("sum(orders.total)"));
         assert_eq!(db.postgres.table(&call, None, "nothing").await.unwrap(), None);

@@ -13,17 +13,21 @@ fn short(timeout_ms: u64) -> RunOptions {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_statement_over_its_time_is_gone_from_the_server() {
-    on_configured("", |config| config.pool.max = 1, |db| async move {
-        for traceless in [true, false] {
-            let started = Instant::now();
-            let statement = reading("SELECT pg_sleep(30)", traceless);
-            let error = db.postgres.read(&call(), &statement, &[], &short(200)).await.unwrap_err();
-            assert_eq!(error.kind, ErrorKind::Timeout, "{error:?}");
-            assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
-            db.becomes(ACTIVE, "0").await;
-            assert_eq!(json(&db.read_fast("SELECT 1", &[]).await.unwrap()), ["[1]"]);
-        }
-    })
+    on_configured(
+        "",
+        |config| config.pool.max = 1,
+        |db| async move {
+            for traceless in [true, false] {
+                let started = Instant::now();
+                let statement = reading("SELECT pg_sleep(30)", traceless);
+                let error = db.postgres.read(&call(), &statement, &[], &short(200)).await.unwrap_err();
+                assert_eq!(error.kind, ErrorKind::Timeout, "{error:?}");
+                assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+                db.becomes(ACTIVE, "0").await;
+                assert_eq!(json(&db.read_fast("SELECT 1", &[]).await.unwrap()), ["[1]"]);
+            }
+        },
+    )
     .await;
 }
 
@@ -72,62 +76,75 @@ async fn a_cancelled_call_and_an_abandoned_one_leave_nothing_running() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_cancelled_at_once_leaves_nothing_running() {
-    on_configured("", |config| config.pool.max = 2, |db| async move {
-        for pause_us in (0..2000).step_by(100) {
-            let call = call();
-            let token = call.cancellation.clone();
-            let task = db.clone();
-            let running = tokio::spawn(async move { task.postgres.read(&call, &reading("SELECT pg_sleep(30)", true), &[], &options()).await });
-            tokio::time::sleep(Duration::from_micros(pause_us)).await;
-            token.cancel();
-            assert_eq!(running.await.unwrap().unwrap_err().kind, ErrorKind::Cancelled);
-        }
-        db.becomes(ACTIVE, "0").await;
-        assert_eq!(json(&db.read_fast("SELECT 1", &[]).await.unwrap()), ["[1]"]);
-    })
+    on_configured(
+        "",
+        |config| config.pool.max = 2,
+        |db| async move {
+            for pause_us in (0..2000).step_by(100) {
+                let call = call();
+                let token = call.cancellation.clone();
+                let task = db.clone();
+                let running =
+                    tokio::spawn(async move { task.postgres.read(&call, &reading("SELECT pg_sleep(30)", true), &[], &options()).await });
+                tokio::time::sleep(Duration::from_micros(pause_us)).await;
+                token.cancel();
+                assert_eq!(running.await.unwrap().unwrap_err().kind, ErrorKind::Cancelled);
+            }
+            db.becomes(ACTIVE, "0").await;
+            assert_eq!(json(&db.read_fast("SELECT 1", &[]).await.unwrap()), ["[1]"]);
+        },
+    )
     .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_million_rows_cost_neither_their_time_nor_their_memory() {
-    on_configured("", |config| config.pool.max = 1, |db| async move {
-        db.read_fast("SELECT 1", &[]).await.unwrap();
-        let sql = "SELECT generate_series(1, 10000000), repeat('x', 100)";
-        for traceless in [true, false] {
-            let before = resident_kib();
-            let started = Instant::now();
-            let rows = db.postgres.read(&call(), &reading(sql, traceless), &[], &options()).await.unwrap();
-            // All of them are over a gigabyte and take several seconds; other tests run beside this one.
-            assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
-            assert_eq!((rows.len(), rows.truncated()), (1000, true));
-            let grown = resident_kib().saturating_sub(before);
-            assert!(grown < 128 << 10, "{grown} KiB");
-        }
-        db.becomes(ACTIVE, "0").await;
-    })
+    on_configured(
+        "",
+        |config| config.pool.max = 1,
+        |db| async move {
+            db.read_fast("SELECT 1", &[]).await.unwrap();
+            let sql = "SELECT generate_series(1, 10000000), repeat('x', 100)";
+            for traceless in [true, false] {
+                let before = resident_kib();
+                let started = Instant::now();
+                let rows = db.postgres.read(&call(), &reading(sql, traceless), &[], &options()).await.unwrap();
+                // All of them are over a gigabyte and take several seconds; other tests run beside this one.
+                assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+                assert_eq!((rows.len(), rows.truncated()), (1000, true));
+                let grown = resident_kib().saturating_sub(before);
+                assert!(grown < 128 << 10, "{grown} KiB");
+            }
+            db.becomes(ACTIVE, "0").await;
+        },
+    )
     .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cut_result_keeps_its_connection() {
-    on_configured("CREATE TABLE t AS SELECT n, repeat('x', 200) x FROM generate_series(1, 200000) n;", |config| config.pool.max = 1, |db| async move {
-        let pid = json(&db.read_fast("SELECT pg_backend_pid()", &[]).await.unwrap());
-        for traceless in [true, false] {
-            for _ in 0..5 {
-                let rows = db.postgres.read(&call(), &reading("SELECT * FROM t", traceless), &[], &options()).await.unwrap();
-                assert_eq!((rows.len(), rows.truncated()), (1000, true));
+    on_configured(
+        "CREATE TABLE t AS SELECT n, repeat('x', 200) x FROM generate_series(1, 200000) n;",
+        |config| config.pool.max = 1,
+        |db| async move {
+            let pid = json(&db.read_fast("SELECT pg_backend_pid()", &[]).await.unwrap());
+            for traceless in [true, false] {
+                for _ in 0..5 {
+                    let rows = db.postgres.read(&call(), &reading("SELECT * FROM t", traceless), &[], &options()).await.unwrap();
+                    assert_eq!((rows.len(), rows.truncated()), (1000, true));
+                }
             }
-        }
-        assert_eq!(json(&db.read_fast("SELECT pg_backend_pid()", &[]).await.unwrap()), pid);
-        let few = RunOptions { limits: RowLimits { rows: 10, bytes: 1 << 20 }, ..options() };
-        let whole = db.postgres.read(&call(), &reading("SELECT * FROM t LIMIT 10", true), &[], &few).await.unwrap();
-        assert_eq!((whole.len(), whole.truncated()), (10, false));
-        let bytes = RunOptions { limits: RowLimits { rows: 1000, bytes: 1000 }, ..options() };
-        let cut = db.postgres.read(&call(), &reading("SELECT * FROM t", true), &[], &bytes).await.unwrap();
-        assert_eq!((cut.len(), cut.truncated()), (4, true));
-        let error = db.postgres.read(&call(), &reading("SELECT repeat('x', 2000) FROM t", true), &[], &bytes).await.unwrap_err();
-        assert_eq!(error.kind, ErrorKind::TooLarge);
-    })
+            assert_eq!(json(&db.read_fast("SELECT pg_backend_pid()", &[]).await.unwrap()), pid);
+            let few = RunOptions { limits: RowLimits { rows: 10, bytes: 1 << 20 }, ..options() };
+            let whole = db.postgres.read(&call(), &reading("SELECT * FROM t LIMIT 10", true), &[], &few).await.unwrap();
+            assert_eq!((whole.len(), whole.truncated()), (10, false));
+            let bytes = RunOptions { limits: RowLimits { rows: 1000, bytes: 1000 }, ..options() };
+            let cut = db.postgres.read(&call(), &reading("SELECT * FROM t", true), &[], &bytes).await.unwrap();
+            assert_eq!((cut.len(), cut.truncated()), (4, true));
+            let error = db.postgres.read(&call(), &reading("SELECT repeat('x', 2000) FROM t", true), &[], &bytes).await.unwrap_err();
+            assert_eq!(error.kind, ErrorKind::TooLarge);
+        },
+    )
     .await;
 }
 
@@ -170,17 +187,23 @@ async fn idle_and_old_sessions_are_closed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn many_callers_share_few_sessions() {
-    on_configured("", |config| config.pool.max = 3, |db| async move {
-        let tasks = (0..200).map(|n| {
-            let db = db.clone();
-            tokio::spawn(async move { json(&db.read_fast("SELECT $1::int4", &[Value::Integer(n)]).await.unwrap()) == [format!("[{n}]")] })
-        });
-        for right in futures_util::future::join_all(tasks).await {
-            assert!(right.unwrap());
-        }
-        let open = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'tidegate' AND datname = current_database()";
-        assert!(db.state(open).await.parse::<u32>().unwrap() <= 3);
-    })
+    on_configured(
+        "",
+        |config| config.pool.max = 3,
+        |db| async move {
+            let tasks = (0..200).map(|n| {
+                let db = db.clone();
+                tokio::spawn(
+                    async move { json(&db.read_fast("SELECT $1::int4", &[Value::Integer(n)]).await.unwrap()) == [format!("[{n}]")] },
+                )
+            });
+            for right in futures_util::future::join_all(tasks).await {
+                assert!(right.unwrap());
+            }
+            let open = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'tidegate' AND datname = current_database()";
+            assert!(db.state(open).await.parse::<u32>().unwrap() <= 3);
+        },
+    )
     .await;
 }
 

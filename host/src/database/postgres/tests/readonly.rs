@@ -120,30 +120,38 @@ CREATE FUNCTION evil_function() RETURNS int LANGUAGE plpgsql AS $$ BEGIN DELETE 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_that_reaches_the_engine_changes_the_database_or_the_session() {
-    on_configured(SETUP, |config| config.pool.max = 1, |db| async move {
-        let before = db.state(STATE).await;
-        let session = json(&db.read_fast(SESSION, &[]).await.unwrap());
-        for attack in ATTACKS {
-            let result = db.read(attack).await;
-            assert_eq!(db.state(STATE).await, before, "{attack}: {result:?}");
-            assert_eq!(json(&db.read_fast(SESSION, &[]).await.unwrap()), session, "{attack}: {result:?}");
-            // Had the session become writable, this would show it.
-            assert!(db.read_fast("DELETE FROM t", &[]).await.is_err(), "{attack}");
-            assert_eq!(db.state(STATE).await, before, "{attack}");
-        }
-    })
+    on_configured(
+        SETUP,
+        |config| config.pool.max = 1,
+        |db| async move {
+            let before = db.state(STATE).await;
+            let session = json(&db.read_fast(SESSION, &[]).await.unwrap());
+            for attack in ATTACKS {
+                let result = db.read(attack).await;
+                assert_eq!(db.state(STATE).await, before, "{attack}: {result:?}");
+                assert_eq!(json(&db.read_fast(SESSION, &[]).await.unwrap()), session, "{attack}: {result:?}");
+                // Had the session become writable, this would show it.
+                assert!(db.read_fast("DELETE FROM t", &[]).await.is_err(), "{attack}");
+                assert_eq!(db.state(STATE).await, before, "{attack}");
+            }
+        },
+    )
     .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_one_round_trip_path_refuses_writes_too() {
-    on_configured(SETUP, |config| config.pool.max = 1, |db| async move {
-        let before = db.state(STATE).await;
-        for attack in ATTACKS.iter().filter(|attack| !is_session_attack(attack)) {
-            let result = db.read_fast(attack, &[]).await;
-            assert_eq!(db.state(STATE).await, before, "{attack}: {result:?}");
-        }
-    })
+    on_configured(
+        SETUP,
+        |config| config.pool.max = 1,
+        |db| async move {
+            let before = db.state(STATE).await;
+            for attack in ATTACKS.iter().filter(|attack| !is_session_attack(attack)) {
+                let result = db.read_fast(attack, &[]).await;
+                assert_eq!(db.state(STATE).await, before, "{attack}: {result:?}");
+            }
+        },
+    )
     .await;
 }
 
@@ -155,18 +163,22 @@ fn is_session_attack(attack: &str) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn statements_of_several_callers_do_not_see_each_others_session() {
-    on_configured(SETUP, |config| config.pool.max = 2, |db| async move {
-        let tasks = (0..20).map(|n| {
-            let db = db.clone();
-            async move {
-                let set = format!("SELECT set_config('evil.x', '{n}', false), current_setting('evil.x', true)");
-                let rows = db.read(&set).await.unwrap();
-                assert_eq!(json(&rows), [format!(r#"["{n}","{n}"]"#)]);
-                let rows = db.read_fast("SELECT coalesce(current_setting('evil.x', true), '')", &[]).await.unwrap();
-                assert_eq!(json(&rows), [r#"[""]"#]);
-            }
-        });
-        futures_util::future::join_all(tasks).await;
-    })
+    on_configured(
+        SETUP,
+        |config| config.pool.max = 2,
+        |db| async move {
+            let tasks = (0..20).map(|n| {
+                let db = db.clone();
+                async move {
+                    let set = format!("SELECT set_config('evil.x', '{n}', false), current_setting('evil.x', true)");
+                    let rows = db.read(&set).await.unwrap();
+                    assert_eq!(json(&rows), [format!(r#"["{n}","{n}"]"#)]);
+                    let rows = db.read_fast("SELECT coalesce(current_setting('evil.x', true), '')", &[]).await.unwrap();
+                    assert_eq!(json(&rows), [r#"[""]"#]);
+                }
+            });
+            futures_util::future::join_all(tasks).await;
+        },
+    )
     .await;
 }

@@ -26,7 +26,8 @@ async fn a_batch_takes_effect_as_a_whole_or_not_at_all() {
         assert_eq!(json(done[2].returned.as_ref().unwrap()), ["[2]"]);
         assert_eq!(done[3].returned.as_ref().unwrap().columns()[0].name, "v");
 
-        let failed = db.write(&[("INSERT INTO t VALUES (3, 'c')", vec![]), ("INSERT INTO t VALUES (1, 'again')", vec![])]).await.unwrap_err();
+        let failed =
+            db.write(&[("INSERT INTO t VALUES (3, 'c')", vec![]), ("INSERT INTO t VALUES (1, 'again')", vec![])]).await.unwrap_err();
         assert_eq!((failed.index, failed.error.kind), (1, ErrorKind::Constraint));
         assert!(failed.error.message.contains("Key (id)=(1) already exists"), "{}", failed.error.message);
         assert_eq!(db.state("SELECT string_agg(id || v, ',' ORDER BY id) FROM t").await, "1A,2B");
@@ -47,7 +48,13 @@ async fn a_constraint_that_is_checked_at_the_end_fails_the_whole() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_run_in_a_transaction_runs_alone() {
     on_database(SHOP, |db| async move {
-        for sql in ["VACUUM t", "CREATE INDEX CONCURRENTLY v_index ON t (v)", "REINDEX TABLE CONCURRENTLY t", "CALL commits()", "CREATE TABLE x (a int)"] {
+        for sql in [
+            "VACUUM t",
+            "CREATE INDEX CONCURRENTLY v_index ON t (v)",
+            "REINDEX TABLE CONCURRENTLY t",
+            "CALL commits()",
+            "CREATE TABLE x (a int)",
+        ] {
             db.administer(sql).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
         }
         assert_eq!(db.state("SELECT count(*) FROM pg_indexes WHERE indexname = 'v_index'").await, "1");
@@ -107,10 +114,14 @@ async fn a_write_over_its_time_has_no_effect() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_is_read_only_has_no_way_to_write() {
-    on_configured(SHOP, |config| config.mode = Mode::ReadOnly, |db| async move {
-        let failed = db.write(&[("INSERT INTO t VALUES (1, 'a')", vec![])]).await.unwrap_err();
-        assert_eq!(failed.error.kind, ErrorKind::ReadOnly);
-        assert_eq!(db.state("SELECT count(*) FROM t").await, "0");
-    })
+    on_configured(
+        SHOP,
+        |config| config.mode = Mode::ReadOnly,
+        |db| async move {
+            let failed = db.write(&[("INSERT INTO t VALUES (1, 'a')", vec![])]).await.unwrap_err();
+            assert_eq!(failed.error.kind, ErrorKind::ReadOnly);
+            assert_eq!(db.state("SELECT count(*) FROM t").await, "0");
+        },
+    )
     .await;
 }

@@ -188,7 +188,9 @@ fn put_json(json: &mut String, cell: &Cell<'_>) {
         Cell::Unsigned(value) if *value > MAX_SAFE_INTEGER => write!(json, "\"{value}\""),
         Cell::Unsigned(value) => write!(json, "{value}"),
         Cell::Real(value) => json.write_str(&serde_json::to_string(value).unwrap_or_default()).map(|()| name_infinite(json, *value)),
-        Cell::Real32(value) => json.write_str(&serde_json::to_string(value).unwrap_or_default()).map(|()| name_infinite(json, f64::from(*value))),
+        Cell::Real32(value) => {
+            json.write_str(&serde_json::to_string(value).unwrap_or_default()).map(|()| name_infinite(json, f64::from(*value)))
+        }
         Cell::Decimal(text) | Cell::Text(text) => {
             put_json_string(json, text);
             Ok(())

@@ -60,7 +60,12 @@ pub(in crate::database::postgres) fn encode(text: &str) -> Option<Vec<u8>> {
     };
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
     let plain = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_digit());
-    if (whole.is_empty() && fraction.is_empty()) || !plain(whole) || !plain(fraction) || digits.len() > MOST_DIGITS || fraction.len() > 16_383 {
+    if (whole.is_empty() && fraction.is_empty())
+        || !plain(whole)
+        || !plain(fraction)
+        || digits.len() > MOST_DIGITS
+        || fraction.len() > 16_383
+    {
         return None;
     }
     let mut aligned = "0".repeat((4 - whole.len() % 4) % 4);
@@ -68,11 +73,8 @@ pub(in crate::database::postgres) fn encode(text: &str) -> Option<Vec<u8>> {
     let whole_groups = i32::try_from(aligned.len() / 4).ok()?;
     aligned.push_str(fraction);
     aligned.push_str(&"0".repeat((4 - fraction.len() % 4) % 4));
-    let groups: Vec<u16> = aligned
-        .as_bytes()
-        .chunks(4)
-        .map(|four| four.iter().fold(0, |group, digit| group * 10 + u16::from(digit - b'0')))
-        .collect();
+    let groups: Vec<u16> =
+        aligned.as_bytes().chunks(4).map(|four| four.iter().fold(0, |group, digit| group * 10 + u16::from(digit - b'0'))).collect();
     let leading = groups.iter().take_while(|group| **group == 0).count();
     let trailing = groups[leading..].iter().rev().take_while(|group| **group == 0).count();
     let kept = &groups[leading..groups.len() - trailing];
@@ -136,7 +138,9 @@ mod tests {
 
     #[test]
     fn a_decimal_keeps_its_digits_and_its_scale_both_ways() {
-        for text in ["0", "0.00", "1", "-1", "10000", "1.10", "-12.50", "0.0001", "0.00001", "123456789.987654321", "99999999999999999999.9"] {
+        for text in
+            ["0", "0.00", "1", "-1", "10000", "1.10", "-12.50", "0.0001", "0.00001", "123456789.987654321", "99999999999999999999.9"]
+        {
             assert_eq!(decode(&encode(text).unwrap()).unwrap(), text);
         }
         assert_eq!(decode(&encode("-0.0").unwrap()).unwrap(), "0.0");
@@ -149,7 +153,8 @@ mod tests {
 
     #[test]
     fn floats_read_as_postgres_writes_them() {
-        let cases = [(0.0, "0"), (-1.5, "-1.5"), (0.1, "0.1"), (1e15, "1e+15"), (1e14, "100000000000000"), (1e-5, "1e-05"), (0.0001, "0.0001")];
+        let cases =
+            [(0.0, "0"), (-1.5, "-1.5"), (0.1, "0.1"), (1e15, "1e+15"), (1e14, "100000000000000"), (1e-5, "1e-05"), (0.0001, "0.0001")];
         for (value, text) in cases {
             assert_eq!(float_text(value), text);
         }
