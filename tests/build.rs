@@ -54,8 +54,11 @@ fn build(repository: &Path, target: &Path, guests: &[String]) -> Result<(), Box<
     }
     // What the outer cargo, clippy and rustdoc set for this build is not meant for that one.
     for (name, _) in env::vars() {
-        let outer = name.contains("RUSTFLAGS") || name.contains("RUSTDOC") || name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_CFG_");
-        if outer || ["RUSTC", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "CARGO_BUILD_TARGET", "CLIPPY_ARGS", "TARGET"].contains(&name.as_str()) {
+        let outer =
+            name.contains("RUSTFLAGS") || name.contains("RUSTDOC") || name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_CFG_");
+        if outer
+            || ["RUSTC", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "CARGO_BUILD_TARGET", "CLIPPY_ARGS", "TARGET"].contains(&name.as_str())
+        {
             cargo.env_remove(name);
         }
     }

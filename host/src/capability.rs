@@ -19,14 +19,20 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use wasmtime::component::Component;
 use wasmtime::component::HasSelf;
 use wasmtime::component::Linker;
 use wasmtime::component::ResourceTable;
+use wasmtime::component::ResourceType;
+use wasmtime::component::types::ComponentItem;
 use wasmtime_wasi::WasiCtx;
 use wasmtime_wasi::WasiCtxView;
 use wasmtime_wasi::WasiView;
 use wasmtime_wasi::cli::WasiCli;
 use wasmtime_wasi::cli::WasiCliView;
+use wasmtime_wasi::p2::DynInputStream;
+use wasmtime_wasi::p2::DynOutputStream;
+use wasmtime_wasi::p2::DynPollable;
 use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 use wasmtime_wasi::random::WasiRandom;
 use wasmtime_wasi::random::WasiRandomView;
@@ -204,4 +210,53 @@ pub fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     cli::terminal_stdout::add_to_linker::<State, WasiCli>(linker, State::cli)?;
     cli::terminal_stderr::add_to_linker::<State, WasiCli>(linker, State::cli)?;
     bindings::Plugin::add_to_linker::<State, HasSelf<State>>(linker, |state| state)
+}
+
+/// Interfaces that [`add_to_linker`] links, as import names begin.
+const LINKED: [&str; 5] = ["tidegate:plugin/", "wasi:io/", "wasi:clocks/", "wasi:random/", "wasi:cli/"];
+
+/// Defines whatever else a component imports so that calling it traps.
+///
+/// Many languages import the filesystem and sockets without ever calling them, so their presence alone is no reason to
+/// refuse a component. What is not linked has no implementation here at all, so there is none to get round.
+///
+/// # Errors
+///
+/// An import that is neither a function nor an interface of functions.
+pub fn define_traps(linker: &mut Linker<State>, component: &Component) -> wasmtime::Result<()> {
+    let engine = component.engine().clone();
+    for (interface, import) in component.component_type().imports(&engine) {
+        if LINKED.iter().any(|linked| interface.starts_with(linked)) {
+            continue;
+        }
+        let ComponentItem::ComponentInstance(instance) = &import.ty else { continue };
+        let mut linked = linker.instance(interface)?;
+        for (name, export) in instance.exports(&engine) {
+            match &export.ty {
+                ComponentItem::ComponentFunc(_) => {
+                    let function = format!("{interface}#{name}");
+                    linked.func_new(name, move |_, _, _, _| Err(NotLinked(function.clone()).into()))?;
+                }
+                // Never made, so never dropped; streams are those of `wasi:io`, which is linked.
+                ComponentItem::Resource(_) => linked.resource(name, stream_or_unit(name), |_, _| Ok(()))?,
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A guest called what is not linked for it. Travels through wasmtime as the reason of a trap.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("it called `{0}`, which no plugin is given")]
+pub struct NotLinked(pub String);
+
+fn stream_or_unit(name: &str) -> ResourceType {
+    match name {
+        "input-stream" => ResourceType::host::<DynInputStream>(),
+        "output-stream" => ResourceType::host::<DynOutputStream>(),
+        "pollable" => ResourceType::host::<DynPollable>(),
+        "error" => ResourceType::host::<wasmtime::Error>(),
+        _ => ResourceType::host::<()>(),
+    }
 }

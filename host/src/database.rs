@@ -10,6 +10,7 @@ pub mod error;
 mod mysql;
 mod postgres;
 pub mod rows;
+pub mod sample_file;
 mod sqlite;
 pub mod statement;
 mod suggest;

@@ -347,3 +347,31 @@ fn log_call(call: &Call, tool: &str, plugin: &Plugin, started: Instant, error: O
     let duration_ms = started.elapsed().as_secs_f64() * 1000.0;
     tracing::debug!(call.id = %call.id, plugin.id = %plugin.id(), tool.name = %tool, duration_ms, outcome, "Call of `{tool}` ended: {outcome}");
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::config::DatabaseConfig;
+    use crate::config::DatabaseName;
+    use crate::plugin::source;
+
+    #[tokio::test]
+    async fn a_select_is_answered_through_the_plugin() {
+        let main = DatabaseConfig::new(DatabaseName::parse("main").unwrap(), "sqlite::memory:").unwrap();
+        let services = Services { databases: Databases::new(vec![main]).unwrap(), ..Services::default() };
+        let packages = source::packages(&Config::default(), tidegate_bundle::PLUGINS).unwrap();
+        let dispatcher = Dispatcher::start(services, packages, &DispatchOptions::default()).await.unwrap();
+        let call = Call::new(Caller::local(), Duration::from_secs(10));
+        let arguments = json!({"sql": "select 1 as one, 'a' as two"}).as_object().unwrap().clone();
+        let request = ToolRequest { name: "execute_select".into(), arguments, round: Round::default() };
+        let Outcome::Complete(pieces) = dispatcher.call(&call, request).await.unwrap() else { panic!("an answer") };
+        let [Content::Rows(output)] = pieces.as_slice() else { panic!("rows: {pieces:?}") };
+        let rows: Vec<_> = output.rows.rows_json().map(|row| String::from_utf8_lossy(row).into_owned()).collect();
+        assert_eq!(rows, [r#"[1,"a"]"#]);
+    }
+}

@@ -7,6 +7,8 @@ use std::io::Read;
 use std::path::Path;
 use std::path::PathBuf;
 
+use tidegate_bundle::Plugin as Bundled;
+
 use super::PluginPackage;
 use super::definition::DefinitionRules;
 use super::manifest::Manifest;
@@ -23,17 +25,6 @@ use crate::runtime::engine::COMPONENT_BYTES;
 
 /// Bytes of a manifest.
 const MANIFEST_BYTES: usize = 64 << 10;
-
-/// A plugin that is part of the program.
-#[derive(Clone, Copy, Debug)]
-pub struct Bundled {
-    /// Its id.
-    pub id: &'static str,
-    /// Text of its `plugin.toml`.
-    pub manifest: &'static str,
-    /// Bytes of its component.
-    pub component: &'static [u8],
-}
 
 /// Why the files of a plugin were not read. Blame: the operator.
 #[derive(Debug, thiserror::Error)]
@@ -78,7 +69,7 @@ pub enum SourceError {
 /// # Errors
 ///
 /// The first whose files cannot be read, by its name.
-pub fn packages(config: &Config, bundled: &[Bundled]) -> Result<Vec<(String, PluginPackage)>, (String, SourceError)> {
+pub fn packages(config: &Config, bundled: &'static [Bundled]) -> Result<Vec<(String, PluginPackage)>, (String, SourceError)> {
     let mut packages = Vec::new();
     for plugin in bundled {
         let found = config.find_plugin(plugin.id);
@@ -166,22 +157,22 @@ fn read_file(path: &Path, limit: usize) -> Result<Vec<u8>, SourceError> {
 mod tests {
     use super::*;
 
-    const QUERY: Bundled = Bundled { id: "query", manifest: "", component: b"" };
+    const BUNDLED: &[Bundled] = &[Bundled { id: "query", manifest: "", component: b"" }];
 
     #[test]
     fn bundled_plugins_are_on_unless_switched_off_and_have_what_the_mode_allows() {
-        let packages = packages(&Config::default(), &[QUERY]).map_err(|(_, error)| error).unwrap();
+        let packages = packages(&Config::default(), BUNDLED).map_err(|(_, error)| error).unwrap();
         assert_eq!(packages[0].1.grants.elsewhere, Some(Right::Admin));
         assert_eq!(packages[0].1.rules.prefix, "");
         let off = PluginConfig { enabled: false, ..PluginConfig::new(PluginName::parse("query").unwrap()) };
         let config = Config { plugins: vec![off], ..Config::default() };
-        assert!(super::packages(&config, &[QUERY]).map_err(|(_, error)| error).unwrap().is_empty());
+        assert!(super::packages(&config, BUNDLED).map_err(|(_, error)| error).unwrap().is_empty());
     }
 
     #[test]
     fn a_name_that_is_nowhere_is_an_error_with_the_names_there_are() {
         let config = Config { plugins: vec![PluginConfig::new(PluginName::parse("qurey").unwrap())], ..Config::default() };
-        let (name, error) = packages(&config, &[QUERY]).unwrap_err();
+        let (name, error) = packages(&config, BUNDLED).unwrap_err();
         assert_eq!(name, "qurey");
         assert!(error.to_string().contains("query"), "{error}");
     }

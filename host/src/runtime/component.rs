@@ -31,6 +31,7 @@ use crate::bindings::exports::tidegate::plugin::prompts;
 use crate::bindings::exports::tidegate::plugin::resources;
 use crate::bindings::exports::tidegate::plugin::tools;
 use crate::call::Call;
+use crate::capability;
 use crate::capability::Announced;
 use crate::capability::Guest;
 use crate::capability::Services;
@@ -76,13 +77,11 @@ impl Component {
     /// Links a compiled component and finds out what it exports.
     pub(super) fn new(linker: &Linker<State>, component: &wasmtime::component::Component) -> Result<Self, LoadError> {
         let engine = component.engine();
-        let contract = |error: wasmtime::Error| LoadError::Contract(error.root_cause().to_string());
+        let contract = |error: wasmtime::Error| LoadError::Contract(format!("{error:#}"));
         let imports = component.component_type().imports(engine).map(|(name, _)| name.to_owned()).collect();
         let exports: Vec<String> = component.component_type().exports(engine).map(|(name, _)| name.to_owned()).collect();
         let mut linker = linker.clone();
-        // What the contract does not have (the filesystem, sockets) traps when it is called: many languages import it
-        // without ever calling it.
-        linker.define_unknown_imports_as_traps(component).map_err(contract)?;
+        capability::define_traps(&mut linker, component).map_err(contract)?;
         let pre = linker.instantiate_pre(component).map_err(contract)?;
         let exported = |interface: &str| exports.iter().any(|name| name.starts_with(&format!("{CONTRACT}{interface}@")));
         let found = Self {

@@ -4,6 +4,7 @@ use wasmtime::Trap;
 
 use super::answer::CallError;
 use crate::capability::LimitExceeded;
+use crate::capability::NotLinked;
 use crate::capability::meter::Meter;
 
 /// What wasmtime says when a guest hands over more than its store's hostcall fuel allows. It has no type of its own.
@@ -15,11 +16,18 @@ const CROSSING_TEXT: &str = "fuel allocated for hostcalls has been exhausted";
 pub(super) fn blame(plugin: &str, error: &wasmtime::Error, meter: &Meter, crossing_bytes: usize) -> CallError {
     let plugin = plugin.to_owned();
     let limit = |limit: String| CallError::PluginLimit { plugin: plugin.clone(), limit };
+    // Not the guest's fault: the host admitted more calls than it has places for.
+    if error.is::<wasmtime::PoolConcurrencyLimitError>() {
+        return CallError::Internal;
+    }
     if let Some(exceeded) = error.downcast_ref::<LimitExceeded>() {
         return limit(exceeded.0.clone());
     }
     if error.chain().any(|cause| cause.to_string().contains(CROSSING_TEXT)) {
         return limit(format!("{} MiB in one answer", crossing_bytes >> 20));
+    }
+    if let Some(not_linked) = error.downcast_ref::<NotLinked>() {
+        return CallError::PluginFailed { plugin, reason: not_linked.to_string() };
     }
     let reason = match error.downcast_ref::<Trap>() {
         Some(Trap::StackOverflow) => return limit("512 KiB of stack".into()),

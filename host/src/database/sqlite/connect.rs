@@ -209,7 +209,6 @@ pub(super) fn discard(connection: PoolConnection<Driver>) {
     drop(connection.detach());
 }
 
-
 /// Decodes `%` escapes.
 fn decode(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());

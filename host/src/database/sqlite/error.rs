@@ -21,7 +21,9 @@ pub(super) enum Stage {
 pub(super) fn of_sqlite(raw: &RawError, stage: Stage, place: &Place) -> DatabaseError {
     let denied = run::take_denial();
     let error = match raw.code & 0xff {
-        ffi::SQLITE_AUTH => denied.map_or_else(|| plain(ErrorKind::Refused, "the statement does what is not allowed here"), |it| it.into_error()),
+        ffi::SQLITE_AUTH => {
+            denied.map_or_else(|| plain(ErrorKind::Refused, "the statement does what is not allowed here"), |it| it.into_error())
+        }
         // A virtual table or `VACUUM` passes on what was denied to it as an error of its own.
         ffi::SQLITE_ERROR if denied.is_some() => denied.map_or_else(|| of_text(raw, stage), |it| it.into_error()),
         ffi::SQLITE_ERROR => of_text(raw, stage),
@@ -32,8 +34,9 @@ pub(super) fn of_sqlite(raw: &RawError, stage: Stage, place: &Place) -> Database
         ffi::SQLITE_INTERRUPT => plain(ErrorKind::Cancelled, "the statement was stopped"),
         ffi::SQLITE_TOOBIG => plain(ErrorKind::TooLarge, "a value or the statement is over the size limit")
             .hint("a value may have 16 MiB and a statement 128 KiB"),
-        ffi::SQLITE_NOMEM => plain(ErrorKind::TooLarge, "the statement needs more memory than it may have")
-            .hint("group, sort or aggregate fewer rows"),
+        ffi::SQLITE_NOMEM => {
+            plain(ErrorKind::TooLarge, "the statement needs more memory than it may have").hint("group, sort or aggregate fewer rows")
+        }
         ffi::SQLITE_FULL => plain(ErrorKind::Unavailable, "there is no space left for the database to write"),
         ffi::SQLITE_CANTOPEN => cannot_open(place),
         ffi::SQLITE_NOTADB => plain(ErrorKind::Unavailable, format!("`{}` is no SQLite database, or an encrypted one", place.label())),

@@ -110,9 +110,7 @@ impl<'c> Handle<'c> {
     /// Whether no transaction is open and no statement left: the connection may be handed on.
     pub(super) fn is_clean(&self) -> bool {
         // SAFETY: `db` is open and ours.
-        unsafe {
-            ffi::sqlite3_get_autocommit(self.db.as_ptr()) != 0 && ffi::sqlite3_next_stmt(self.db.as_ptr(), ptr::null_mut()).is_null()
-        }
+        unsafe { ffi::sqlite3_get_autocommit(self.db.as_ptr()) != 0 && ffi::sqlite3_next_stmt(self.db.as_ptr(), ptr::null_mut()).is_null() }
     }
 
     /// Whether a transaction is open.

@@ -45,7 +45,14 @@ pub(super) struct Session<'c> {
 ///
 /// Stopping it interrupts the statement within some thousand instructions of SQLite. A connection that was stopped,
 /// is not clean or saw a panic is closed; any other goes back to its pool.
-pub(super) async fn run<T, W>(pools: &Arc<Pools>, place: &Arc<Place>, wants: Wants, call: &Call, limit: Duration, work: W) -> Result<T, DatabaseError>
+pub(super) async fn run<T, W>(
+    pools: &Arc<Pools>,
+    place: &Arc<Place>,
+    wants: Wants,
+    call: &Call,
+    limit: Duration,
+    work: W,
+) -> Result<T, DatabaseError>
 where
     T: Send + 'static,
     W: FnOnce(&Session<'_>) -> Result<T, DatabaseError> + Send + 'static,

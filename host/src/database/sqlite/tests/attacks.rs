@@ -122,7 +122,11 @@ const WITH_EVERYTHING: &str = "
 async fn state(folder: &Folder, fresh: &Sqlite, used: &Sqlite) -> Vec<String> {
     let mut state: Vec<String> = folder.files().into_iter().map(|(name, _)| name).collect();
     let file = std::fs::read(folder.0.join("shop.db")).unwrap();
-    state.push(format!("{} bytes, {:?}", file.len(), file.iter().fold(0_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(*byte)))));
+    state.push(format!(
+        "{} bytes, {:?}",
+        file.len(),
+        file.iter().fold(0_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(*byte)))
+    ));
     for sqlite in [fresh, used] {
         for sql in [
             "SELECT group_concat(quote(id) || quote(customer) || quote(total)) FROM orders",
@@ -220,7 +224,8 @@ async fn what_reaches_out_is_denied_to_a_writer_too() {
     let (folder, sqlite) = shop(WITH_EVERYTHING).await;
     let before = folder.files().len();
     for sql in DENIED.iter().filter(|sql| {
-        let reaches = ["ATTACH", "DETACH", "INTO '", "INTO (", "load_extension", "TEMP", "temp.", "SAVEPOINT", "BEGIN", "query_only", "writable"];
+        let reaches =
+            ["ATTACH", "DETACH", "INTO '", "INTO (", "load_extension", "TEMP", "temp.", "SAVEPOINT", "BEGIN", "query_only", "writable"];
         reaches.iter().any(|part| sql.contains(part)) && !sql.contains("CREATE TRIGGER g") || sql.contains(';') && !sql.contains("BEGIN")
     }) {
         let sql = sql.replace("FOLDER", &folder.0.display().to_string());
@@ -228,7 +233,13 @@ async fn what_reaches_out_is_denied_to_a_writer_too() {
             run(&sqlite, &sql, &[], kind).await.expect_err(&sql);
         }
     }
-    for sql in ["PRAGMA journal_mode = OFF", "PRAGMA journal_mode = MEMORY", "PRAGMA foreign_keys = OFF", "PRAGMA synchronous = OFF", "PRAGMA hard_heap_limit = 1"] {
+    for sql in [
+        "PRAGMA journal_mode = OFF",
+        "PRAGMA journal_mode = MEMORY",
+        "PRAGMA foreign_keys = OFF",
+        "PRAGMA synchronous = OFF",
+        "PRAGMA hard_heap_limit = 1",
+    ] {
         administer(&sqlite, sql).await.expect_err(sql);
     }
     assert_eq!(folder.files().len(), before);
@@ -239,7 +250,9 @@ async fn what_reaches_out_is_denied_to_a_writer_too() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_claim_to_write_rows_does_not_change_the_schema() {
     let (_folder, sqlite) = shop(SHOP).await;
-    for sql in ["CREATE TABLE t (a)", "DROP TABLE orders", "ALTER TABLE orders ADD COLUMN x", "ANALYZE", "VACUUM", "PRAGMA user_version = 3"] {
+    for sql in
+        ["CREATE TABLE t (a)", "DROP TABLE orders", "ALTER TABLE orders ADD COLUMN x", "ANALYZE", "VACUUM", "PRAGMA user_version = 3"]
+    {
         let failed = write(&sqlite, sql, &[]).await.expect_err(sql);
         assert!(matches!(failed.error.kind, ErrorKind::ReadOnly | ErrorKind::Refused), "{sql}: {failed:?}");
     }

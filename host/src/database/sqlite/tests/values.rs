@@ -6,7 +6,8 @@ use crate::database::rows::Kind;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_value_comes_back_as_it_went_in() {
-    let (_folder, sqlite) = shop("CREATE TABLE t (id INTEGER PRIMARY KEY, flag BOOLEAN, n BIGINT, r REAL, d, s VARCHAR(20), b BLOB, j JSON)").await;
+    let (_folder, sqlite) =
+        shop("CREATE TABLE t (id INTEGER PRIMARY KEY, flag BOOLEAN, n BIGINT, r REAL, d, s VARCHAR(20), b BLOB, j JSON)").await;
     let whole = vec![
         Value::Integer(1),
         Value::Boolean(true),

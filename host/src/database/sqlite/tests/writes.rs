@@ -109,7 +109,11 @@ async fn an_administrator_changes_the_schema_and_vacuums() {
     assert_eq!(one(&sqlite, "PRAGMA user_version").await, Value::Integer(5));
     assert_eq!(folder.files().len(), 1);
     let failed = sqlite
-        .write(&call(), vec![(claimed("SELECT 1", StatementKind::Read), Vec::new()), (claimed("VACUUM", StatementKind::Admin), Vec::new())], &options())
+        .write(
+            &call(),
+            vec![(claimed("SELECT 1", StatementKind::Read), Vec::new()), (claimed("VACUUM", StatementKind::Admin), Vec::new())],
+            &options(),
+        )
         .await
         .unwrap_err();
     assert_eq!(failed.index, 1);
@@ -119,7 +123,8 @@ async fn an_administrator_changes_the_schema_and_vacuums() {
 async fn a_write_that_was_stopped_has_no_effect() {
     let (_folder, sqlite) = shop(SHOP).await;
     let endless = "INSERT INTO orders (customer) WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n) SELECT 'x' FROM n";
-    let statements = vec![(claimed("DELETE FROM orders", StatementKind::Write), Vec::new()), (claimed(endless, StatementKind::Write), Vec::new())];
+    let statements =
+        vec![(claimed("DELETE FROM orders", StatementKind::Write), Vec::new()), (claimed(endless, StatementKind::Write), Vec::new())];
     let short = RunOptions { timeout: Duration::from_millis(300), ..options() };
     let failed = sqlite.write(&call(), statements, &short).await.unwrap_err();
     assert_eq!((failed.index, failed.error.kind), (1, ErrorKind::Timeout));

@@ -1,0 +1,157 @@
+//! Running statements that write: all of them or none.
+
+use super::super::BatchError;
+use super::super::Execution;
+use super::super::RunOptions;
+use super::super::error::DatabaseError;
+use super::super::error::ErrorKind;
+use super::super::statement::Statement;
+use super::super::statement::StatementKind;
+use super::super::supervise::supervised;
+use super::super::value::Value;
+use super::MySql;
+use super::connect::Access;
+use super::connect::Product;
+use super::connect::Session;
+use super::error;
+use super::query;
+use super::query::Answer;
+use super::query::Fault;
+use super::query::Surplus;
+use super::running::Running;
+use crate::call::Call;
+use crate::config::Mode;
+
+impl MySql {
+    /// See [`super::super::Database::write`].
+    pub(super) async fn run_write(
+        &self,
+        call: &Call,
+        statements: Vec<(Statement, Vec<Value>)>,
+        options: &RunOptions,
+    ) -> Result<Vec<Execution>, BatchError> {
+        let running = Running::new();
+        if self.mode != Mode::ReadWrite {
+            let error = DatabaseError::new(ErrorKind::ReadOnly, "the database is read only");
+            return Err(BatchError { index: 0, error });
+        }
+        let interrupt = running.interrupter(&self.pool);
+        let pool = self.pool.clone();
+        let state = running.clone();
+        let options_copy = *options;
+        let work = async move {
+            let running = state;
+            let _ended = running.ended_on_drop();
+            // What commits by itself runs alone and outside of a transaction, where it cannot end one behind our back.
+            let alone = statements.iter().any(|(statement, _)| statement.kind == StatementKind::Admin);
+            let traceless = !alone && statements.iter().all(|(statement, _)| statement.traceless);
+            let mut tries_left = 1;
+            let mut checkout = loop {
+                let mut checkout = pool.lend(Access::Write).await?;
+                running.begin(&checkout.session)?;
+                match begin(&mut checkout.session, alone).await {
+                    Ok(()) => break checkout,
+                    // Nothing has happened yet, so another connection may try.
+                    Err(error) if checkout.reused && error::is_lost(&error) && tries_left > 0 => {
+                        tries_left -= 1;
+                        pool.forget_idle();
+                    }
+                    Err(error) => return Err(error::of_statement(error)),
+                }
+            };
+            let result = run_all(&mut checkout.session, &running, &statements, &options_copy, alone).await;
+            let in_step = result.as_ref().err().is_none_or(Fault::is_in_step);
+            if in_step && traceless && !running.interrupted() {
+                checkout.give_back();
+            } else if in_step {
+                checkout.close().await;
+            } else {
+                drop(checkout);
+            }
+            result.map_err(Fault::into_error)
+        };
+        let result = supervised(call, options.timeout, interrupt, work).await;
+        result.map_err(|error| BatchError { index: running.index(), error })
+    }
+}
+
+async fn begin(session: &mut Session, alone: bool) -> Result<(), sqlx::Error> {
+    let text = match (session.product, alone) {
+        (Product::TiDb, true) => "SET SESSION autocommit = 1",
+        (Product::TiDb, false) => "START TRANSACTION",
+        (_, true) => "SET SESSION TRANSACTION READ WRITE",
+        (_, false) => "SET SESSION TRANSACTION READ WRITE; START TRANSACTION READ WRITE",
+    };
+    session.host_text(text).await
+}
+
+/// Runs the statements and commits, or rolls back.
+async fn run_all(
+    session: &mut Session,
+    running: &Running,
+    statements: &[(Statement, Vec<Value>)],
+    options: &RunOptions,
+    alone: bool,
+) -> Result<Vec<Execution>, Fault> {
+    let mut done = Vec::with_capacity(statements.len());
+    let mut fault = None;
+    for (index, (statement, parameters)) in statements.iter().enumerate() {
+        running.at(index);
+        match run_one(session, running, statement, parameters, options).await {
+            Ok(execution) => done.push(execution),
+            Err(error) => {
+                fault = Some(error);
+                break;
+            }
+        }
+    }
+    // `SLEEP` and kin answer with a row when they are killed: what was told to stop is not committed.
+    if let (None, Err(stopped)) = (&fault, running.check()) {
+        fault = (!alone).then(|| stopped.into());
+    }
+    match fault {
+        Some(fault) => {
+            if fault.is_in_step() {
+                session.host_text("ROLLBACK").await?;
+            }
+            Err(fault)
+        }
+        None if alone => Ok(done),
+        None => match session.host_text("COMMIT").await {
+            Ok(()) => Ok(done),
+            Err(error) if error::is_lost(&error) => Err(Fault::OutOfStep(
+                DatabaseError::new(
+                    ErrorKind::Unavailable,
+                    "the connection was lost while committing; whether the statements took effect is not known",
+                )
+                .hint("look at the rows before trying again"),
+            )),
+            Err(error) => Err(error.into()),
+        },
+    }
+}
+
+async fn run_one(
+    session: &mut Session,
+    running: &Running,
+    statement: &Statement,
+    parameters: &[Value],
+    options: &RunOptions,
+) -> Result<Execution, Fault> {
+    running.check()?;
+    let answer = match query::prepare(&mut session.connection, &statement.text).await {
+        Err(error) if error::number(&error) == Some(error::NOT_PREPARABLE) && query::may_go_as_text(statement, parameters) => {
+            running.check()?;
+            query::run_text(session, statement, options.limits).await?
+        }
+        prepared => {
+            let prepared = prepared?;
+            running.check()?;
+            query::run_prepared(session, &prepared, statement, parameters, options.limits, Surplus::ReadOn).await?
+        }
+    };
+    let Answer { rows, seen, affected, .. } = answer;
+    // `INSERT … RETURNING` is counted by its rows: the server's own count is that of a query.
+    let returned_by_write = rows.is_some() && statement.kind == StatementKind::Write;
+    Ok(Execution { affected: if returned_by_write { affected.max(seen) } else { affected }, returned: rows })
+}
