@@ -1,7 +1,2 @@
 //! The `tidegate` program.
-
-use std::process::ExitCode;
-
-fn main() -> ExitCode {
-    tidegate::cli::run()
-}
+fn main() {}
