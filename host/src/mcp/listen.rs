@@ -217,6 +217,12 @@ impl LegacyPeers {
         }
         peers.push(LegacyPeer { peer, session });
     }
+
+    /// How many clients are told.
+    #[cfg(test)]
+    pub(super) fn count(&self) -> usize {
+        lock(&self.peers).len()
+    }
 }
 
 impl Drop for LegacyPeers {

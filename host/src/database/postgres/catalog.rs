@@ -62,7 +62,7 @@ WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT c.relispartition \
   AND ($4::text IS NULL OR (n.nspname, c.relname) > ($4::text::name, $5::text::name)) \
 ORDER BY n.nspname, c.relname LIMIT $6::int8";
 
-/// `$1` schema, `$2` name, `$3` the last part of a bare name's number as the search path finds it.
+/// `$1` schema (none: where the search path finds it first), `$2` name.
 const TABLE: &str = "\
 SELECT pg_catalog.json_build_object( \
  'schema', n.nspname, 'name', c.relname, 'kind', c.relkind, \

@@ -10,6 +10,7 @@ use sqlx::Row;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::postgres::PgConnection;
 use sqlx::postgres::PgRow;
+use sqlx::postgres::PgSslMode;
 
 use super::error::connect_error;
 use crate::config::DatabaseConfig;
@@ -77,7 +78,13 @@ impl Connector {
             }
         }
         if let Some(path) = &config.tls.root_certificate {
-            options = options.ssl_root_cert(path);
+            // Roots that nothing is checked against would be of no use; `require` with roots means this in libpq too.
+            let checked = match options.get_ssl_mode() {
+                PgSslMode::Allow | PgSslMode::Prefer => PgSslMode::VerifyFull,
+                PgSslMode::Require => PgSslMode::VerifyCa,
+                mode => mode,
+            };
+            options = options.ssl_root_cert(path).ssl_mode(checked);
         }
         if let Some(path) = &config.tls.client_certificate {
             options = options.ssl_client_cert(path);

@@ -72,6 +72,7 @@ pub(super) async fn details(inner: &Arc<Inner>, call: &Call) -> Result<DatabaseD
             table_count: u64::try_from(row.try_get::<i64, _>("tables")?).unwrap_or(0),
             encoding: row.try_get("encoding")?,
             time_zone: Some(row.try_get("time_zone")?),
+            superuser: row.try_get("rolsuper")?,
             warnings,
         })
     };

@@ -24,8 +24,9 @@ pub(super) fn connect_error(error: sqlx::Error) -> DatabaseError {
             };
             unavailable(message).hint(hint).sqlstate(code)
         }
-        sqlx::Error::Tls(_) => unavailable("no TLS connection to the database could be made")
-            .hint("check `sslmode` in the URL and the certificates under the database's `tls`"),
+        sqlx::Error::Tls(_) => no_tls(),
+        // A certificate that does not hold.
+        sqlx::Error::Io(io) if io.kind() == std::io::ErrorKind::InvalidData => no_tls(),
         sqlx::Error::Io(io) => unavailable(match io.kind() {
             std::io::ErrorKind::ConnectionRefused => "the database refused the connection: nothing listens there",
             std::io::ErrorKind::TimedOut => "the database did not answer in time",
@@ -35,6 +36,11 @@ pub(super) fn connect_error(error: sqlx::Error) -> DatabaseError {
         .hint("check that the server runs and that the URL is right"),
         _ => unavailable("the database cannot be reached").hint("check that the server runs and that the URL is right"),
     }
+}
+
+fn no_tls() -> DatabaseError {
+    DatabaseError::new(ErrorKind::Unavailable, "no TLS connection to the database could be made")
+        .hint("check `sslmode` in the URL and the certificates under the database's `tls`")
 }
 
 /// Why a statement failed.
@@ -106,6 +112,10 @@ fn server_error(said: &PgDatabaseError) -> DatabaseError {
                 hint = Some(format!("at character {position} of the statement"));
             }
         }
+        // Somebody else than this host asked for it.
+        ErrorKind::Timeout if said.message().contains("user request") => {
+            return DatabaseError::new(ErrorKind::Cancelled, "the statement was cancelled on the server").sqlstate(code);
+        }
         ErrorKind::Timeout => {
             "the statement ran longer than its limit and was stopped".clone_into(&mut message);
             hint = Some("narrow it (WHERE, LIMIT, an index), or raise `timeout_ms` up to the database's `statement_timeout`".into());
@@ -118,6 +128,9 @@ fn server_error(said: &PgDatabaseError) -> DatabaseError {
             hint = Some("try again".into());
         }
         _ => {}
+    }
+    if let (None, "40001" | "40P01" | "55P03") = (&hint, code) {
+        hint = Some("another session is in the way: try again".into());
     }
     let error = DatabaseError::new(kind, lower_first(&message)).sqlstate(code);
     match hint {

@@ -17,6 +17,8 @@ use std::sync::PoisonError;
 use std::sync::RwLock;
 use std::sync::atomic::AtomicU8;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
+use std::time::Instant;
 
 use sqlx::Row;
 use sqlx::postgres::PgConnection;
@@ -29,6 +31,9 @@ pub(super) use temporal::encode_date;
 pub(super) use temporal::encode_timestamp;
 
 use crate::database::rows::Kind;
+
+/// How long what the server told about a type is believed; the system's own never change.
+const BELIEVED: Duration = Duration::from_mins(5);
 
 /// Types that lead to others at most: an array of a composite with a domain over a range is five deep.
 const DEEPEST: usize = 16;
@@ -155,19 +160,34 @@ impl Type {
 
 /// The types of one database, those of the system known from the start.
 pub(super) struct Types {
-    known: RwLock<HashMap<u32, Arc<Type>>>,
+    system: HashMap<u32, Arc<Type>>,
+    /// What the server told about others, and when.
+    told: RwLock<HashMap<u32, (Arc<Type>, Instant)>>,
     money_digits: AtomicU8,
 }
 
 impl Types {
     /// The system's types.
     pub(super) fn new() -> Self {
-        Self { known: RwLock::new(builtin::types()), money_digits: AtomicU8::new(2) }
+        Self { system: builtin::types(), told: RwLock::default(), money_digits: AtomicU8::new(2) }
     }
 
     /// The type of this number, when it is known.
     pub(super) fn find(&self, oid: u32) -> Option<Arc<Type>> {
-        self.known.read().unwrap_or_else(PoisonError::into_inner).get(&oid).cloned()
+        self.find_at(oid, Instant::now())
+    }
+
+    fn find_at(&self, oid: u32, now: Instant) -> Option<Arc<Type>> {
+        if let Some(of) = self.system.get(&oid) {
+            return Some(of.clone());
+        }
+        let told = self.told.read().unwrap_or_else(PoisonError::into_inner);
+        told.get(&oid).filter(|(_, since)| now.saturating_duration_since(*since) < BELIEVED).map(|(of, _)| of.clone())
+    }
+
+    /// Forgets what the server told: a statement may have changed it.
+    pub(super) fn forget(&self) {
+        self.told.write().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// Digits after the decimal point of `money`: the server's locale decides.
@@ -186,8 +206,9 @@ impl Types {
     ///
     /// What the driver says.
     pub(super) async fn load(&self, connection: &mut PgConnection, oids: &[u32]) -> Result<(), sqlx::Error> {
+        let now = Instant::now();
         let mut found: HashMap<u32, Found> = HashMap::new();
-        let mut wanted: Vec<Oid> = oids.iter().filter(|oid| self.find(**oid).is_none()).map(|oid| Oid(*oid)).collect();
+        let mut wanted: Vec<Oid> = oids.iter().filter(|oid| self.find_at(**oid, now).is_none()).map(|oid| Oid(*oid)).collect();
         for _ in 0..DEEPEST {
             if wanted.is_empty() {
                 break;
@@ -198,47 +219,28 @@ impl Types {
                 found.insert(row.try_get::<Oid, _>("oid")?.0, found_type);
             }
             let next = found.values().flat_map(Found::parts);
-            let missing = next.filter(|oid| *oid != 0 && !found.contains_key(oid) && self.find(*oid).is_none());
+            let missing = next.filter(|oid| *oid != 0 && !found.contains_key(oid) && self.find_at(*oid, now).is_none());
             let mut missing: Vec<u32> = missing.collect();
             missing.sort_unstable();
             missing.dedup();
             wanted = missing.into_iter().map(Oid).collect();
         }
-        // A type that is not there (dropped since) is remembered as opaque, or the same question would be asked for ever.
         for oid in oids {
-            self.build(*oid, &found, 0);
+            self.build(*oid, &found, now, 0);
         }
         Ok(())
     }
 
-    /// The type of this number, made of what the server told.
-    fn build(&self, oid: u32, found: &HashMap<u32, Found>, depth: usize) -> Arc<Type> {
-        if let Some(known) = self.find(oid) {
+    /// The type of this number, made of what the server told. One that is not there any more is remembered as opaque, or the
+    /// same question would be asked for ever.
+    fn build(&self, oid: u32, found: &HashMap<u32, Found>, now: Instant, depth: usize) -> Arc<Type> {
+        if let Some(known) = self.find_at(oid, now) {
             return known;
         }
-        let Some(told) = found.get(&oid).filter(|_| depth < DEEPEST) else {
-            let gone = Type::named("unknown", Codec::Opaque);
-            self.known.write().unwrap_or_else(PoisonError::into_inner).insert(oid, gone.clone());
-            return gone;
-        };
-        let part = |oid: u32| self.build(oid, found, depth + 1);
-        let (name, codec) = match told.class.as_str() {
-            "d" => (told.name.clone(), part(told.base).codec.clone()),
-            "e" => (told.name.clone(), Codec::Text),
-            "r" => (told.name.clone(), Codec::Range(part(told.subtype))),
-            "m" => (told.name.clone(), Codec::Multirange(part(told.subtype))),
-            "c" => {
-                let fields = told.fields.iter().map(|(name, oid)| (name.clone(), part(*oid))).collect();
-                (told.name.clone(), Codec::Composite(fields))
-            }
-            _ if told.is_array => {
-                let element = part(told.element);
-                (format!("{}[]", element.name), Codec::Array(element))
-            }
-            _ => (told.name.clone(), builtin::extension(&told.name)),
-        };
-        let built = Type::named(&name, codec);
-        self.known.write().unwrap_or_else(PoisonError::into_inner).insert(oid, built.clone());
+        let told = found.get(&oid).filter(|_| depth < DEEPEST);
+        let built =
+            told.map_or_else(|| Type::named("unknown", Codec::Opaque), |told| told.build(|part| self.build(part, found, now, depth + 1)));
+        self.told.write().unwrap_or_else(PoisonError::into_inner).insert(oid, (built.clone(), now));
         built
     }
 }
@@ -285,5 +287,22 @@ impl Found {
     fn parts(&self) -> impl Iterator<Item = u32> {
         let element = if self.is_array { self.element } else { 0 };
         [element, self.base, self.subtype].into_iter().chain(self.fields.iter().map(|(_, oid)| *oid))
+    }
+
+    /// The type, given how to build those it is made of.
+    fn build(&self, part: impl Fn(u32) -> Arc<Type>) -> Arc<Type> {
+        let codec = match self.class.as_str() {
+            "d" => part(self.base).codec.clone(),
+            "e" => Codec::Text,
+            "r" => Codec::Range(part(self.subtype)),
+            "m" => Codec::Multirange(part(self.subtype)),
+            "c" => Codec::Composite(self.fields.iter().map(|(name, oid)| (name.clone(), part(*oid))).collect()),
+            _ if self.is_array => {
+                let element = part(self.element);
+                return Type::named(&format!("{}[]", element.name), Codec::Array(element));
+            }
+            _ => builtin::extension(&self.name),
+        };
+        Type::named(&self.name, codec)
     }
 }

@@ -102,6 +102,9 @@ impl Writing {
                 self.inner.types.load(session.connection(), oids).await.map_err(statement_error)?;
             }
             self.running.clear().await;
+            if self.statements.iter().any(|(statement, _)| statement.kind == StatementKind::Admin) {
+                self.inner.types.forget();
+            }
             if clean && !session.is_shared() {
                 session.release();
             }

@@ -42,7 +42,7 @@ async fn values_go_in_under_the_type_of_their_place() {
         ];
         for (place, value, expected) in cases {
             let sql = format!("SELECT {place}");
-            let rows = db.read_fast(&sql, &[value.clone()]).await.unwrap_or_else(|error| panic!("{sql} {value:?}: {error:?}"));
+            let rows = db.read_fast(&sql, std::slice::from_ref(value)).await.unwrap_or_else(|error| panic!("{sql} {value:?}: {error:?}"));
             assert_eq!(json(&rows), [format!("[{expected}]")], "{sql} {value:?}");
         }
         let values = [Value::Integer(1), Value::Integer(10), Value::Json("[3,5,99]".into())];

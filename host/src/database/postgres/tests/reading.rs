@@ -104,7 +104,9 @@ async fn a_login_that_fails_is_told_without_its_name() {
         let config = DatabaseConfig::new(DatabaseName::parse("main").unwrap(), url.as_str()).unwrap();
         let postgres = Postgres::new(&config).unwrap();
         let error = postgres.read(&call(), &reading("SELECT 1", true), &[], &options()).await.unwrap_err();
-        assert_eq!((error.kind, error.sqlstate.as_deref()), (ErrorKind::Unavailable, Some("28000")), "{error:?}");
+        assert_eq!(error.kind, ErrorKind::Unavailable);
+        // Which of the two depends on how the server checks logins.
+        assert!(matches!(error.sqlstate.as_deref(), Some("28000" | "28P01")), "{error:?}");
         assert!(!format!("{error:?}").contains("nobody_of_this_name"));
     })
     .await;
@@ -122,6 +124,67 @@ async fn sessions_that_the_server_ended_are_replaced_unnoticed() {
             assert_eq!(json(&db.read_fast("SELECT 2", &[]).await.unwrap()), ["[2]"]);
             db.write(&[("UPDATE customers SET name = name WHERE id = 1", vec![])]).await.unwrap();
         }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn behind_a_pooler_every_statement_has_a_transaction_of_its_own() {
+    on_configured(
+        SHOP,
+        |config| config.pool.max = 1,
+        |db| async move {
+            for traceless in [true, false] {
+                // Another process than at the start is what gives a pooler away.
+                let mut session = db.postgres.inner.reads.acquire().await.unwrap();
+                let pid = session.pid();
+                session.set_pid(0);
+                session.set_pid(pid);
+                assert!(session.is_shared());
+                session.release();
+                for (sql, values, expected) in [
+                    ("SHOW transaction_isolation", vec![], r#"["repeatable read"]"#),
+                    ("SELECT current_setting('transaction_read_only'), $1::inet", vec![text("10.0.0.1")], r#"["on","10.0.0.1"]"#),
+                    ("SELECT 'customers'::regclass, '{[1,2)}'::int4multirange", vec![], r#"["customers","{[1,2)}"]"#),
+                ] {
+                    let rows = db.postgres.read(&call(), &reading(sql, traceless), &values, &options()).await.unwrap();
+                    assert_eq!(json(&rows), [expected]);
+                }
+                assert!(db.read_fast("DELETE FROM customers", &[]).await.is_err());
+            }
+            assert_eq!(db.state("SELECT count(*) FROM customers").await, "50");
+        },
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plain_role_can_do_all_of_it_and_earns_no_warning() {
+    on_database(SHOP, |db| async move {
+        let role = format!("plain_{}", db.name);
+        let here = db.server.clone().database(&db.name);
+        admin(&here, &format!("CREATE ROLE {role} LOGIN PASSWORD 'plain'; GRANT SELECT, UPDATE ON customers TO {role}")).await;
+        let url = here.clone().username(&role).password("plain").to_url_lossy();
+        let mut config = DatabaseConfig::new(DatabaseName::parse("main").unwrap(), url.as_str()).unwrap();
+        config.mode = Mode::ReadWrite;
+        let postgres = Postgres::new(&config).unwrap();
+        let details = postgres.details(&call()).await.unwrap();
+        assert_eq!((details.user.as_deref(), details.warnings.as_slice()), (Some(role.as_str()), &[][..]));
+        for traceless in [true, false] {
+            let rows = postgres.read(&call(), &reading("SELECT count(*) FROM customers", traceless), &[], &options()).await.unwrap();
+            assert_eq!(json(&rows), ["[50]"]);
+            let long = RunOptions { timeout: Duration::from_millis(100), ..options() };
+            let error = postgres.read(&call(), &reading("SELECT pg_sleep(30)", traceless), &[], &long).await.unwrap_err();
+            assert_eq!(error.kind, ErrorKind::Timeout);
+        }
+        let statements = vec![(writing("UPDATE customers SET name = 'x'", StatementKind::Write), vec![])];
+        assert_eq!(postgres.write(&call(), statements, &options()).await.unwrap()[0].affected, 50);
+        let statements = vec![(writing("DELETE FROM customers", StatementKind::Write), vec![])];
+        let failed = postgres.write(&call(), statements, &options()).await.unwrap_err();
+        assert_eq!(failed.error.kind, ErrorKind::AccessDenied);
+        assert!(postgres.table(&call(), None, "customers").await.unwrap().is_some());
+        postgres.close().await;
+        admin(&here, &format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;
     })
     .await;
 }

@@ -162,7 +162,7 @@ async fn what_came_out_goes_in_again_and_is_the_same() {
             let value = out.values(0).unwrap().remove(0);
             // `json`, `xml`, `point` and others have no `=`: the text of both sides is compared.
             let sql = format!("SELECT $1::{type_name}::text = {literal}::text, $1::{type_name}");
-            for rows in [db.read_fast(&sql, &[value.clone()]).await, db.read_with(&sql, &[value.clone()]).await] {
+            for rows in [db.read_fast(&sql, std::slice::from_ref(&value)).await, db.read_with(&sql, std::slice::from_ref(&value)).await] {
                 let rows = rows.unwrap_or_else(|error| panic!("{sql} with {value:?}: {error:?}"));
                 let back = rows.values(0).unwrap();
                 assert_eq!(back[0], Value::Boolean(true), "{sql} with {value:?}: {:?}", back[1]);
@@ -239,6 +239,65 @@ async fn a_type_that_changed_is_read_as_it_is_now() {
         assert_eq!(json(&db.read_fast("SELECT * FROM t", &[]).await.unwrap()), ["[1]"]);
         db.administer("ALTER TABLE t ALTER a TYPE text, ADD b regclass").await.unwrap();
         assert_eq!(json(&db.read_fast("SELECT * FROM t", &[]).await.unwrap()), [r#"["1",null]"#]);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn random_values_read_as_the_server_writes_them_and_go_in_unchanged() {
+    let random: &[(&str, &str)] = &[
+        ("int8", "(random() * 2e18 - 1e18)::int8"),
+        ("float8", "(random() - 0.5) * 10 ^ (random() * 600 - 300)::int"),
+        ("float4", "((random() - 0.5) * 10 ^ (random() * 60 - 30)::int)::float4"),
+        ("numeric", "round(((random() - 0.5) * 10 ^ (random() * 30)::int)::numeric, (random() * 12)::int)"),
+        ("money", "((random() - 0.5) * 1e12)::numeric::money"),
+        ("date", "date '0001-01-01 BC' + (random() * 4e6)::int"),
+        ("timestamp", "timestamp '0001-01-01 BC' + random() * interval '12000 years'"),
+        ("timestamptz", "timestamptz '0001-01-01 00:00:00+00' + random() * interval '12000 years'"),
+        ("time", "time '00:00' + random() * interval '1 day'"),
+        (
+            "interval",
+            "make_interval((random() * 20 - 10)::int, (random() * 20 - 10)::int, 0, (random() * 60 - 30)::int, 0, 0, random() * 1e6 - 5e5)",
+        ),
+        ("uuid", "gen_random_uuid()"),
+        ("bytea", "decode(md5(random()::text), 'hex')"),
+        ("point", "point(random() * 10 ^ (random() * 40 - 20)::int, -random())"),
+        ("inet", "'::'::inet + (random() * 1e18)::int8"),
+        ("numrange", "numrange(least(a, b), greatest(a, b), '[]')"),
+        ("tstzrange", "tstzrange(to_timestamp(least(a, b)::float8 * 1e9), NULL)"),
+        ("varbit", "substr(((random() * 1e9)::int)::bit(31)::text, (random() * 30)::int)::varbit"),
+        ("int4[]", "ARRAY[(random() * 1e9)::int, NULL, -(random() * 1e9)::int]"),
+        ("text[]", "ARRAY[md5(random()::text), '\"', E'\\\\', ',{}', '', NULL, 'null', E'\\n\\t', chr(1 + (random() * 50000)::int)]"),
+    ];
+    on_database("", |db| async move {
+        for (type_name, expression) in random {
+            let sql = format!(
+                "SELECT v, v::text, to_json(v) #>> '{{}}' FROM (SELECT {expression} AS v FROM \
+                 (SELECT random()::numeric AS a, random()::numeric AS b FROM generate_series(1, 100)) AS n) AS r"
+            );
+            let rows = db.read_fast(&sql, &[]).await.unwrap_or_else(|error| panic!("{type_name}: {error:?}"));
+            for index in 0..rows.len() {
+                let mut cells = rows.values(index).unwrap();
+                let (Value::Text(document), Value::Text(written), value) = (cells.remove(2), cells.remove(1), cells.remove(0)) else {
+                    panic!()
+                };
+                let ours = match &value {
+                    Value::Integer(number) => number.to_string(),
+                    Value::Text(text) | Value::Decimal(text) => text.clone(),
+                    _ => String::new(),
+                };
+                match *type_name {
+                    "int8" | "numeric" | "interval" | "uuid" | "numrange" | "varbit" | "time" => assert_eq!(ours, written),
+                    "date" | "timestamp" | "inet" => assert_eq!(ours, document),
+                    "timestamptz" => assert_eq!(ours.replace('Z', "+00:00"), document),
+                    _ => {}
+                }
+                let check = format!("SELECT $1::{type_name}::text = $2");
+                let back = db.read_fast(&check, &[value.clone(), Value::Text(written.clone())]).await;
+                let back = back.unwrap_or_else(|error| panic!("{type_name} {value:?}: {error:?}"));
+                assert_eq!(json(&back), ["[true]"], "{type_name} {value:?} {written}");
+            }
+        }
     })
     .await;
 }
