@@ -126,7 +126,7 @@ impl Default for PoolConfig {
 /// TLS to the database server, beside what the URL's `sslmode`/`ssl-mode` says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TlsConfig {
-    /// PEM file with the roots to trust in place of the system's.
+    /// PEM file with roots to trust beside the system's; with it, the server's certificate and host name are checked unless the URL says otherwise.
     pub root_certificate: Option<PathBuf>,
     /// PEM file with the client's certificate chain.
     pub client_certificate: Option<PathBuf>,
@@ -174,7 +174,7 @@ impl DatabaseConfig {
     }
 }
 
-/// The id of a plugin: 1 to 32 lower-case letters, digits or hyphens, a letter first.
+/// The id of a plugin: 1 to 40 lower-case letters, digits or hyphens, a letter first.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PluginName(Arc<str>);
 
@@ -182,7 +182,7 @@ impl PluginName {
     /// Checks a name; `None` when it has other characters or is empty or too long.
     pub fn parse(name: &str) -> Option<Self> {
         let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        let good = (1..=32).contains(&name.len()) && name.starts_with(|c: char| c.is_ascii_lowercase()) && name.chars().all(allowed);
+        let good = (1..=40).contains(&name.len()) && name.starts_with(|c: char| c.is_ascii_lowercase()) && name.chars().all(allowed);
         good.then(|| Self(name.into()))
     }
 

@@ -4,7 +4,6 @@
 //! author sees one `Value` and one `DatabaseError`. Every world has its own export macro: a component exports only the
 //! interfaces whose macro its crate expands.
 #![doc(hidden)]
-#![expect(clippy::all, reason = "generated")]
 
 /// All imports, and the types that exports share with them.
 pub mod shared {

@@ -22,7 +22,7 @@ pub enum FormAnswer {
     Accepted(Map<String, Value>),
     /// Said no.
     Declined,
-    /// Closed it, or the answer makes no sense.
+    /// Closed it without an answer.
     Cancelled,
 }
 
@@ -40,18 +40,20 @@ impl Round {
         serde_json::from_str(&response.answer).ok()
     }
 
-    /// The answer to a form; none when there is none yet.
+    /// The answer to a form; none when there is none yet or it is not one, so that the form is to be shown (again).
     #[must_use]
     pub fn form(&self, name: &str) -> Option<FormAnswer> {
         let mut answer = self.answer(name)?;
-        Some(match answer["action"].as_str() {
-            Some("accept") => match answer.get_mut("content").map(Value::take) {
-                Some(Value::Object(fields)) => FormAnswer::Accepted(fields),
-                _ => FormAnswer::Accepted(Map::new()),
+        match answer.get("action").and_then(Value::as_str)? {
+            "accept" => match answer.get_mut("content").map(Value::take) {
+                Some(Value::Object(fields)) => Some(FormAnswer::Accepted(fields)),
+                None | Some(Value::Null) => Some(FormAnswer::Accepted(Map::new())),
+                Some(_) => None,
             },
-            Some("decline") => FormAnswer::Declined,
-            _ => FormAnswer::Cancelled,
-        })
+            "decline" => Some(FormAnswer::Declined),
+            "cancel" => Some(FormAnswer::Cancelled),
+            _ => None,
+        }
     }
 
     /// Whether the client can show a form to the person.
@@ -132,12 +134,12 @@ mod tests {
     }
 
     #[test]
-    fn a_strange_answer_does_not_panic() {
-        assert_eq!(round(r#"{"action":"accept","content":7}"#).form("name"), Some(FormAnswer::Accepted(Map::new())));
-        for answer in ["7", "null", "[]", r#""x""#, r#"{"action":1}"#] {
-            assert_eq!(round(answer).form("name"), Some(FormAnswer::Cancelled), "{answer}");
+    fn an_answer_that_makes_no_sense_is_none() {
+        for answer in ["7", "null", "[]", r#""x""#, "{}", r#"{"action":1}"#, r#"{"action":"x"}"#, r#"{"action":"accept","content":7}"#, "{"]
+        {
+            assert_eq!(round(answer).form("name"), None, "{answer}");
         }
-        assert_eq!(round("{").form("name"), None);
+        assert_eq!(round(r#"{"action":"accept"}"#).form("name"), Some(FormAnswer::Accepted(Map::new())));
         assert_eq!(round("{}").form("other"), None);
     }
 }

@@ -76,7 +76,8 @@ fn remove_noise(object: &mut Map<String, Value>) {
     if object.get("format").and_then(Value::as_str).is_some_and(|format| !FORMATS.contains(&format)) {
         object.remove("format");
     }
-    if object.get("default").is_some_and(|value| value.is_null() || value.as_array().is_some_and(Vec::is_empty)) {
+    // What a field is when it is left out says nothing when that is nothing.
+    if object.get("default").is_some_and(|value| value.is_null() || value == "" || value.as_array().is_some_and(Vec::is_empty)) {
         object.remove("default");
     }
     if let Some(Value::String(text)) = object.get_mut("description") {
@@ -160,6 +161,8 @@ mod tests {
         sql: String,
         #[serde(default)]
         params: Vec<Parameter>,
+        #[serde(default)]
+        database: String,
         limit: Option<u32>,
         ratio: Option<f64>,
         format: Option<RowFormat>,
@@ -184,6 +187,7 @@ mod tests {
                 "properties": {
                     "sql": { "type": "string", "description": "The statement, just one." },
                     "params": { "type": "array", "items": {} },
+                    "database": { "type": "string" },
                     "limit": { "type": "integer", "minimum": 0 },
                     "ratio": { "type": "number" },
                     "format": { "type": "string", "enum": ["auto", "json", "tsv", "markdown"] },

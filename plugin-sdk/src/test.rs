@@ -273,6 +273,31 @@ impl Host {
     }
 }
 
+/// The tools of a plugin as MCP's `tools/list` shows them: what they cost a model in each conversation.
+#[must_use]
+pub fn tool_list<P: Tools>() -> serde_json::Value {
+    let tool = |entry: &ToolEntry| {
+        let tool = entry.definition();
+        let mut listed = serde_json::json!({
+            "name": tool.name,
+            "title": tool.title,
+            "description": tool.description,
+            "inputSchema": serde_json::from_str::<serde_json::Value>(&tool.input_schema).unwrap_or_default(),
+            "annotations": {
+                "readOnlyHint": tool.annotations.read_only,
+                "destructiveHint": tool.annotations.destructive,
+                "idempotentHint": tool.annotations.idempotent,
+                "openWorldHint": tool.annotations.open_world,
+            },
+        });
+        if let Some(fields) = listed.as_object_mut() {
+            fields.retain(|_, value| !value.is_null());
+        }
+        listed
+    };
+    P::TOOLS.iter().map(tool).collect()
+}
+
 /// Puts back the host that was current before, also when a test panics.
 struct Restore(Option<Rc<RefCell<State>>>);
 

@@ -157,7 +157,6 @@ impl<T: Into<Self>> From<Option<T>> for Value {
 const FORMATS: [(&str, RowFormat); 4] =
     [("auto", RowFormat::Auto), ("json", RowFormat::Json), ("tsv", RowFormat::Tsv), ("markdown", RowFormat::Markdown)];
 
-#[expect(clippy::derivable_impls, reason = "the type is generated")]
 impl Default for RowFormat {
     fn default() -> Self {
         Self::Auto

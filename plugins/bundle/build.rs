@@ -113,6 +113,8 @@ fn build(root: &Path, target_folder: &Path, plugins: &[Plugin]) -> Result<PathBu
     let mut command = Command::new(cargo);
     command.current_dir(root).args(["build", "--locked", "--profile", "guest", "--target", TARGET]);
     command.arg("--target-dir").arg(target_folder);
+    // A build folder that the user's configuration names would be the outer one, and locked.
+    command.env("CARGO_BUILD_BUILD_DIR", target_folder);
     for plugin in plugins {
         command.args(["--package", &plugin.package()]);
     }

@@ -1,5 +1,6 @@
 //! Tests across crates: over the real wire, with the built program, on real databases. `tests/run` starts what they need.
 
+mod host;
 mod tidy;
 
 /// A guest of `tests/guests`, built to a component.

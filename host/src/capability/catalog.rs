@@ -118,6 +118,7 @@ fn details_to_guest(details: ours::DatabaseDetails) -> catalog::DatabaseDetails 
         encoding,
         time_zone,
         warnings,
+        superuser: _,
     } = details;
     catalog::DatabaseDetails { product, version, server_name, user, default_schema, size_bytes, table_count, encoding, time_zone, warnings }
 }

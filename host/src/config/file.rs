@@ -61,6 +61,16 @@ pub struct ConfigError {
     pub problems: Vec<Problem>,
 }
 
+impl Sources {
+    /// The file that is read, if any.
+    pub fn find_file(&self) -> Option<PathBuf> {
+        match &self.file {
+            Some(file) => Some(file.clone()),
+            None => Path::new(FILE_NAME).exists().then(|| PathBuf::from(FILE_NAME)),
+        }
+    }
+}
+
 impl ConfigError {
     fn one(place: impl Into<String>, message: impl Into<String>) -> Self {
         Self { problems: vec![Problem { place: place.into(), line: None, key: String::new(), message: message.into() }] }
@@ -85,10 +95,7 @@ impl fmt::Display for ConfigError {
 ///
 /// Everything that is wrong with any of them.
 pub fn load(sources: &Sources) -> Result<Config, ConfigError> {
-    let file = match &sources.file {
-        Some(file) => Some(file.clone()),
-        None => Path::new(FILE_NAME).exists().then(|| PathBuf::from(FILE_NAME)),
-    };
+    let file = sources.find_file();
     let mut config = match &file {
         Some(file) => parse(file, &read_text(file)?, &environment::find)?,
         None => Config::default(),
@@ -244,7 +251,7 @@ fn read_tls(mut section: Section<'_>) -> TlsConfig {
 
 fn read_plugin(name: &str, mut section: Section<'_>) -> Option<PluginConfig> {
     let Some(name) = PluginName::parse(name) else {
-        section.note("", "a plugin's name has 1 to 32 lower-case letters, digits or hyphens, a letter first");
+        section.note("", "a plugin's name has 1 to 40 lower-case letters, digits or hyphens, a letter first");
         return None;
     };
     let mut plugin = PluginConfig::new(name);

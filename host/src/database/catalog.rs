@@ -21,6 +21,8 @@ pub struct DatabaseDetails {
     pub encoding: String,
     /// Time zone of the session, where there is one.
     pub time_zone: Option<String>,
+    /// Whether nothing in the database limits the role: PostgreSQL's superuser, in the MySQL family `SUPER` or all privileges.
+    pub superuser: bool,
     /// What is risky about the role, a sentence each.
     pub warnings: Vec<String>,
 }

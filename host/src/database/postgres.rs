@@ -1,4 +1,26 @@
 //! PostgreSQL: connections, statements, types and catalog.
+//!
+//! Text that came from outside goes to the server only as one prepared statement. What is sent in the simple protocol, which
+//! would run several, is text of this module alone.
+
+mod catalog;
+mod connect;
+mod control;
+mod details;
+mod error;
+mod parameters;
+mod pool;
+mod query;
+mod rows;
+mod shape;
+mod types;
+mod volatility;
+mod write;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
 
 use super::BatchError;
 use super::Execution;
@@ -17,54 +39,135 @@ use super::statement::Statement;
 use super::value::Value;
 use crate::call::Call;
 use crate::config::DatabaseConfig;
+use crate::config::Mode;
+use crate::config::PoolConfig;
 
-/// The pool of one database.
-pub(super) struct Postgres {}
+use connect::Connector;
+use connect::Purpose;
+use control::Control;
+use control::Running;
+use pool::Pool;
+use pool::Session;
+use shape::Blanks;
+use types::Types;
+use volatility::Volatility;
+
+/// The pools of one database, and what is known about it.
+pub(super) struct Postgres {
+    inner: Arc<Inner>,
+}
+
+/// What the task of a statement holds.
+struct Inner {
+    config: DatabaseConfig,
+    reads: Pool,
+    /// Only where the operator allows writing.
+    writes: Option<Pool>,
+    control: Arc<Control>,
+    types: Types,
+    blanks: Blanks,
+    volatility: Volatility,
+}
 
 impl Postgres {
-    /// Prepares the pool without connecting. Fails on a URL or a certificate that makes no sense.
-    pub(super) fn new(_config: &DatabaseConfig) -> Result<Self, DatabaseError> {
-        Ok(Self {})
+    /// Prepares the pools without connecting.
+    ///
+    /// # Errors
+    ///
+    /// A URL or a certificate that makes no sense.
+    pub(super) fn new(config: &DatabaseConfig) -> Result<Self, DatabaseError> {
+        let reading = Connector::new(config, Purpose::Read)?;
+        let writes = match config.mode {
+            Mode::ReadOnly => None,
+            Mode::ReadWrite => {
+                // Writers wait for each other in the server anyway.
+                let fewer = PoolConfig { max: config.pool.max.div_ceil(2), ..config.pool.clone() };
+                Some(Pool::new(Connector::new(config, Purpose::Write)?, fewer))
+            }
+        };
+        let inner = Inner {
+            config: config.clone(),
+            reads: Pool::new(reading.clone(), config.pool.clone()),
+            writes,
+            control: Arc::new(Control::new(reading)),
+            types: Types::new(),
+            blanks: Blanks::default(),
+            volatility: Volatility::default(),
+        };
+        Ok(Self { inner: Arc::new(inner) })
     }
+
     /// Runs one statement of kind `Read`; the engine enforces that it is one.
     pub(super) async fn read(
         &self,
-        _call: &Call,
-        _statement: &Statement,
-        _parameters: &[Value],
-        _options: &RunOptions,
+        call: &Call,
+        statement: &Statement,
+        parameters: &[Value],
+        options: &RunOptions,
     ) -> Result<RowSet, DatabaseError> {
-        Err(DatabaseError::new(ErrorKind::NotSupported, "not here yet"))
+        query::read(&self.inner, call, statement, parameters, options).await
     }
+
     /// Runs statements in one transaction, committed when all of them succeed.
     pub(super) async fn write(
         &self,
-        _call: &Call,
-        _statements: Vec<(Statement, Vec<Value>)>,
-        _options: &RunOptions,
+        call: &Call,
+        statements: Vec<(Statement, Vec<Value>)>,
+        options: &RunOptions,
     ) -> Result<Vec<Execution>, BatchError> {
-        Err(BatchError { index: 0, error: DatabaseError::new(ErrorKind::NotSupported, "not here yet") })
+        write::write(&self.inner, call, statements, options).await
     }
+
     /// Facts about the database and the role.
-    pub(super) async fn details(&self, _call: &Call) -> Result<DatabaseDetails, DatabaseError> {
-        Err(DatabaseError::new(ErrorKind::NotSupported, "not here yet"))
+    pub(super) async fn details(&self, call: &Call) -> Result<DatabaseDetails, DatabaseError> {
+        details::details(&self.inner, call).await
     }
+
     /// Its schemas by name.
-    pub(super) async fn schemas(&self, _call: &Call) -> Result<Vec<Schema>, DatabaseError> {
-        Err(DatabaseError::new(ErrorKind::NotSupported, "not here yet"))
+    pub(super) async fn schemas(&self, call: &Call) -> Result<Vec<Schema>, DatabaseError> {
+        catalog::schemas(&self.inner, call).await
     }
+
     /// Tables by schema and name, at most `filter.limit`.
-    pub(super) async fn tables(&self, _call: &Call, _filter: &TableFilter) -> Result<Vec<TableSummary>, DatabaseError> {
-        Err(DatabaseError::new(ErrorKind::NotSupported, "not here yet"))
+    pub(super) async fn tables(&self, call: &Call, filter: &TableFilter) -> Result<Vec<TableSummary>, DatabaseError> {
+        catalog::tables(&self.inner, call, filter).await
     }
+
     /// One table; `None` when it is not there.
-    pub(super) async fn table(&self, _call: &Call, _schema: Option<&str>, _name: &str) -> Result<Option<Table>, DatabaseError> {
-        Err(DatabaseError::new(ErrorKind::NotSupported, "not here yet"))
+    pub(super) async fn table(&self, call: &Call, schema: Option<&str>, name: &str) -> Result<Option<Table>, DatabaseError> {
+        catalog::table(&self.inner, call, schema, name).await
     }
+
     /// Routines by schema and name, at most `filter.limit`.
-    pub(super) async fn routines(&self, _call: &Call, _filter: &RoutineFilter) -> Result<Vec<Routine>, DatabaseError> {
-        Err(DatabaseError::new(ErrorKind::NotSupported, "not here yet"))
+    pub(super) async fn routines(&self, call: &Call, filter: &RoutineFilter) -> Result<Vec<Routine>, DatabaseError> {
+        catalog::routines(&self.inner, call, filter).await
     }
-    /// Closes every connection; waits at most for those in use.
-    pub(super) async fn close(&self) {}
+
+    /// Closes every connection; waits a few seconds at most for those in use.
+    pub(super) async fn close(&self) {
+        self.inner.reads.close().await;
+        if let Some(writes) = &self.inner.writes {
+            writes.close().await;
+        }
+        self.inner.control.close().await;
+    }
+}
+
+impl Inner {
+    /// A session of `pool` for a call, unless the call is over before one comes free.
+    async fn acquire(&self, pool: &Pool, running: &Running) -> Result<Session, DatabaseError> {
+        let session = tokio::select! {
+            biased;
+            () = running.stopped.cancelled() => return Err(stopped()),
+            session = pool.acquire() => session?,
+        };
+        self.types.set_money_digits(session.money_digits());
+        running.set(session.pid()).await;
+        Ok(session)
+    }
+}
+
+/// The call is over; the supervisor says why.
+fn stopped() -> DatabaseError {
+    DatabaseError::new(ErrorKind::Cancelled, "the call is over")
 }

@@ -4,7 +4,9 @@
 //! denies what it does not list, limits on every size, and exactly one statement.
 
 mod authorizer;
+mod catalog;
 mod connect;
+mod ddl;
 mod error;
 mod query;
 mod raw;
@@ -30,7 +32,6 @@ use super::catalog::Table;
 use super::catalog::TableFilter;
 use super::catalog::TableSummary;
 use super::error::DatabaseError;
-use super::error::ErrorKind;
 use super::rows::RowSet;
 use super::statement::Statement;
 use super::value::Value;
@@ -38,13 +39,13 @@ use crate::call::Call;
 use crate::config::DatabaseConfig;
 use connect::Place;
 use connect::Pools;
+use session::Job;
 use session::Session;
 use session::Wants;
 
 /// The pools of one database.
 pub(super) struct Sqlite {
     pools: Arc<Pools>,
-    place: Arc<Place>,
     /// The longest that a statement of the catalog may run.
     statement_timeout: Duration,
 }
@@ -53,8 +54,7 @@ impl Sqlite {
     /// Prepares the pools without connecting. Fails on a URL that makes no sense.
     pub(super) fn new(config: &DatabaseConfig) -> Result<Self, DatabaseError> {
         let place = Place::parse(config.url.reveal(), config.mode)?;
-        let pools = Arc::new(Pools::new(config, place.clone()));
-        Ok(Self { pools, place: Arc::new(place), statement_timeout: config.statement_timeout })
+        Ok(Self { pools: Arc::new(Pools::new(config, place)), statement_timeout: config.statement_timeout })
     }
 
     /// Runs one statement of kind `Read`; the engine enforces that it is one.
@@ -66,7 +66,8 @@ impl Sqlite {
         options: &RunOptions,
     ) -> Result<RowSet, DatabaseError> {
         let (sql, values, limits) = (statement.text.clone(), parameters.to_vec(), options.limits);
-        self.with_reader(call, options.timeout, move |session| query::read(session, &sql, &values, limits)).await
+        let job = Job { wants: Wants::Reader, limit: options.timeout, text_bytes: sql.len() };
+        self.on_reader(call, job, move |session| query::read(session, &sql, &values, limits)).await
     }
 
     /// Runs statements in one transaction, committed when all of them succeed.
@@ -78,30 +79,41 @@ impl Sqlite {
     ) -> Result<Vec<Execution>, BatchError> {
         let index = Arc::new(AtomicUsize::new(0));
         let (running, limits) = (index.clone(), options.limits);
+        let text_bytes = statements.iter().map(|(statement, _)| statement.text.len()).max().unwrap_or(0);
+        let job = Job { wants: Wants::Writer, limit: options.timeout, text_bytes };
         let work = move |session: &Session<'_>| query::write(session, &statements, limits, &running);
-        let done = session::run(&self.pools, &self.place, Wants::Writer, call, options.timeout, work).await;
+        let done = match self.create_if_asked(call, job.limit).await {
+            Ok(()) => session::run(&self.pools, call, job, work).await,
+            Err(error) => Err(error),
+        };
         done.map_err(|error| BatchError { index: index.load(Ordering::Relaxed), error })
     }
 
-    /// Facts about the database and the role.
-    pub(super) async fn details(&self, _call: &Call) -> Result<DatabaseDetails, DatabaseError> {
-        Err(DatabaseError::new(ErrorKind::NotSupported, "not here yet"))
+    /// Facts about the database.
+    pub(super) async fn details(&self, call: &Call) -> Result<DatabaseDetails, DatabaseError> {
+        self.ask(call, catalog::details).await
     }
-    /// Its schemas by name.
-    pub(super) async fn schemas(&self, _call: &Call) -> Result<Vec<Schema>, DatabaseError> {
-        Err(DatabaseError::new(ErrorKind::NotSupported, "not here yet"))
+
+    /// The one schema there is.
+    pub(super) async fn schemas(&self, call: &Call) -> Result<Vec<Schema>, DatabaseError> {
+        self.ask(call, catalog::schemas).await
     }
-    /// Tables by schema and name, at most `filter.limit`.
-    pub(super) async fn tables(&self, _call: &Call, _filter: &TableFilter) -> Result<Vec<TableSummary>, DatabaseError> {
-        Err(DatabaseError::new(ErrorKind::NotSupported, "not here yet"))
+
+    /// Tables by name, at most `filter.limit`.
+    pub(super) async fn tables(&self, call: &Call, filter: &TableFilter) -> Result<Vec<TableSummary>, DatabaseError> {
+        let filter = filter.clone();
+        self.ask(call, move |session| catalog::tables(session, &filter)).await
     }
+
     /// One table; `None` when it is not there.
-    pub(super) async fn table(&self, _call: &Call, _schema: Option<&str>, _name: &str) -> Result<Option<Table>, DatabaseError> {
-        Err(DatabaseError::new(ErrorKind::NotSupported, "not here yet"))
+    pub(super) async fn table(&self, call: &Call, schema: Option<&str>, name: &str) -> Result<Option<Table>, DatabaseError> {
+        let (schema, name) = (schema.map(str::to_owned), name.to_owned());
+        self.ask(call, move |session| catalog::table(session, schema.as_deref(), &name)).await
     }
-    /// Routines by schema and name, at most `filter.limit`.
+
+    /// No routines: SQLite stores none.
     pub(super) async fn routines(&self, _call: &Call, _filter: &RoutineFilter) -> Result<Vec<Routine>, DatabaseError> {
-        Err(DatabaseError::new(ErrorKind::NotSupported, "not here yet"))
+        Ok(Vec::new())
     }
 
     /// Closes every connection; waits for those in use.
@@ -109,16 +121,32 @@ impl Sqlite {
         self.pools.close().await;
     }
 
-    async fn with_reader<T, W>(&self, call: &Call, limit: Duration, work: W) -> Result<T, DatabaseError>
+    /// Asks the catalog.
+    async fn ask<T, W>(&self, call: &Call, mut work: W) -> Result<T, DatabaseError>
+    where
+        T: Send + 'static,
+        W: FnMut(&Session<'_>) -> Result<T, DatabaseError> + Send + 'static,
+    {
+        let job = Job { wants: Wants::Reader, limit: self.statement_timeout, text_bytes: 0 };
+        self.on_reader(call, job, move |session| session.with_virtual_tables(|| work(session))).await
+    }
+
+    async fn on_reader<T, W>(&self, call: &Call, job: Job, work: W) -> Result<T, DatabaseError>
     where
         T: Send + 'static,
         W: FnOnce(&Session<'_>) -> Result<T, DatabaseError> + Send + 'static,
     {
-        if self.pools.must_create() {
-            // A log lets reads go on during a write; an existing file keeps the mode it has.
-            let create = |session: &Session<'_>| session.execute("PRAGMA journal_mode = WAL");
-            session::run(&self.pools, &self.place, Wants::Writer, call, limit, create).await?;
+        self.create_if_asked(call, job.limit).await?;
+        session::run(&self.pools, call, job, work).await
+    }
+
+    /// Makes the file when the URL says so and it is not there.
+    async fn create_if_asked(&self, call: &Call, limit: Duration) -> Result<(), DatabaseError> {
+        if !self.pools.must_create() {
+            return Ok(());
         }
-        session::run(&self.pools, &self.place, Wants::Reader, call, limit, work).await
+        // A log lets reads go on during a write. A file that is there already keeps the mode it has.
+        let create = |session: &Session<'_>| session.execute("PRAGMA journal_mode = WAL");
+        session::run(&self.pools, call, Job { wants: Wants::Writer, limit, text_bytes: 0 }, create).await
     }
 }

@@ -1,8 +1,33 @@
 //! One statement, judged before anything runs: what it does, and on which tables.
+//!
+//! The text is split into tokens as the engine would ([`lexer`]), counted ([`single`]) and judged by its tokens
+//! ([`gate`]). A parser then looks at it too ([`ast`]); the more dangerous of the two verdicts holds, and where the
+//! parser's grammar has a gap, the tokens decide alone.
+
+mod ast;
+mod builtin;
+mod cache;
+mod calls;
+mod comment;
+mod functions;
+mod gate;
+mod lexer;
+mod parser;
+mod pragma;
+mod settings;
+mod single;
+mod tables;
+#[cfg(test)]
+mod tests;
+mod verbs;
+mod verdict;
 
 use super::error::DatabaseError;
 use super::error::ErrorKind;
 use crate::config::EngineKind;
+
+/// The longest text of a statement, in bytes. Values belong into parameters.
+pub const MAXIMUM_TEXT_BYTES: usize = 128 * 1024;
 
 /// What a statement does. Mirrors `database-read.statement-kind` of the contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +47,7 @@ pub enum StatementKind {
 /// One statement of one dialect whose text was judged.
 #[derive(Clone, Debug)]
 pub struct Statement {
-    /// The text as it will run, without a trailing semicolon.
+    /// The text as it will run: from its first keyword on, without a trailing semicolon or comment.
     pub text: String,
     /// The dialect it was judged in.
     pub engine: EngineKind,
@@ -30,13 +55,16 @@ pub struct Statement {
     pub kind: StatementKind,
     /// Its leading keyword in upper case.
     pub verb: String,
-    /// Tables and views it names, as written, sorted; empty when they cannot be told.
+    /// Tables and views it names, as written but without quotes, sorted; empty when they cannot be told.
     pub tables: Vec<String>,
     /// Why a reading run of it is refused, when `kind` is not `Read`: what was found in it.
     pub reason: Option<String>,
-    /// Functions it calls that are not built in, lower case, as far as the text tells; the engine's volatility decides on them.
+    /// Functions that a reading or writing statement calls and that are not built in, sorted; the engine's volatility decides on
+    /// them. Lower case, with the schema when it is written; a part that needs quotes has them (`public."My func"`).
     pub functions: Vec<String>,
     /// Whether the text is certain to leave no trace in the session, so that it may run without a wrapping transaction.
+    ///
+    /// That is as far as a text tells: what a view calls is not seen in it.
     pub traceless: bool,
 }
 
@@ -45,14 +73,44 @@ impl Statement {
     ///
     /// # Errors
     ///
-    /// `MultipleStatements`, `TooLarge`, `Refused` for what cannot be a statement of this dialect at all.
+    /// `MultipleStatements` for none or several, `TooLarge` over [`MAXIMUM_TEXT_BYTES`] or nested too deeply, `Syntax` for what
+    /// begins no statement of the dialect or has a quote never closed, `Refused` for control characters and comments that run.
     pub fn parse(text: &str, engine: EngineKind) -> Result<Self, DatabaseError> {
-        let text = text.trim().trim_end_matches(';').trim_end();
-        if text.is_empty() {
-            return Err(DatabaseError::new(ErrorKind::MultipleStatements, "there is no statement"));
+        if text.len() > MAXIMUM_TEXT_BYTES {
+            return Err(DatabaseError::new(ErrorKind::TooLarge, format!("the statement has more than {} KiB", MAXIMUM_TEXT_BYTES / 1024))
+                .hint("pass values as parameters, or send several statements"));
         }
-        let verb = text.split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default().to_ascii_uppercase();
-        let kind = if verb == "SELECT" { StatementKind::Read } else { StatementKind::Write };
-        Ok(Self { text: text.into(), engine, kind, verb, tables: Vec::new(), reason: None, functions: Vec::new(), traceless: false })
+        if let Some(statement) = cache::find(text, engine) {
+            return Ok(statement);
+        }
+        let statement = Self::judge(text, engine)?;
+        cache::keep(text, &statement);
+        Ok(statement)
+    }
+
+    fn judge(text: &str, engine: EngineKind) -> Result<Self, DatabaseError> {
+        let tokens = lexer::tokens(text, engine)?;
+        let tokens = single::single(&tokens, engine)?;
+        let gate::Judgement { mut verdict, verb, mut functions, calls_only_pure } = gate::judge(tokens, engine)?;
+        let span = tokens.first().map_or(0, |first| first.start)..tokens.last().map_or(0, |last| last.end);
+        let text = &text[span];
+        let parsed = parser::look_at(text, engine);
+        let mut traceless = false;
+        let tables = match parsed {
+            parser::Sight::Parsed(seen) => {
+                verdict.merge(seen.verdict);
+                traceless = seen.plain_query && calls_only_pure && verdict.kind == StatementKind::Read;
+                seen.tables
+            }
+            parser::Sight::Several => {
+                return Err(DatabaseError::new(ErrorKind::MultipleStatements, "there may be more than one statement")
+                    .hint("send one statement at a time, or several with `execute_batch`"));
+            }
+            parser::Sight::Nothing => tables::tables(tokens),
+        };
+        if !matches!(verdict.kind, StatementKind::Read | StatementKind::Write) {
+            functions.clear();
+        }
+        Ok(Self { text: text.into(), engine, kind: verdict.kind, verb, tables, reason: verdict.reason, functions, traceless })
     }
 }

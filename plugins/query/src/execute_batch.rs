@@ -34,7 +34,7 @@ pub(crate) struct ExecuteBatch {
     timeout_ms: Option<u32>,
 }
 
-/// One statement.
+// No doc comment: it would become a description.
 #[derive(Deserialize, JsonSchema)]
 struct Step {
     sql: String,
@@ -67,8 +67,8 @@ struct Returned {
 impl Tool for ExecuteBatch {
     const NAME: &'static str = "execute_batch";
     const TITLE: Option<&'static str> = Some("Run statements together");
-    const DESCRIPTION: &'static str = "Runs up to 1,000 statements that change rows in one transaction: all take effect or none does. \
-        An error names the statement that failed, counted from 0.";
+    const DESCRIPTION: &'static str = "Runs up to 1,000 statements that change rows (not schema) in one transaction: all take effect or none does. \
+        An error names the one that failed, counted from 0.";
     const ANNOTATIONS: Annotations = Annotations::DESTRUCTIVE;
     const NEEDS: Needs = Needs::Write;
 

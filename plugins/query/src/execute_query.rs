@@ -63,11 +63,14 @@ impl Tool for ExecuteQuery {
     }
 }
 
-/// The count of changed rows and, when the statement returned some, its rows.
+/// The count of changed rows. Where the statement returned rows, those are the answer and the count is a remark before them:
+/// an answer has one structured part.
 fn answer(execution: Execution, format: RowFormat) -> ToolResult {
-    let mut contents = vec![Content::json(&json!({ "affected": execution.affected }))?];
-    contents.extend(execution.returned.map(|rows| Content::rows(rows, format, None)));
-    Ok(contents.into())
+    let count = json!({ "affected": execution.affected });
+    Ok(match execution.returned {
+        Some(rows) => vec![Content::text(count.to_string()), Content::rows(rows, format, None)].into(),
+        None => Content::json(&count)?.into(),
+    })
 }
 
 fn refusal(inspection: &Inspection, why: &str) -> ToolError {
@@ -123,7 +126,7 @@ mod tests {
     fn a_write_answers_with_its_count_and_the_rows_it_returned() {
         assert!(matches!(contents(&host(), "update t set n = 2").as_slice(), [Content::Json(count)] if count == r#"{"affected":3}"#));
         match contents(&host(), INSERT).as_slice() {
-            [Content::Json(count), Content::Rows(output)] => {
+            [Content::Text(count), Content::Rows(output)] => {
                 assert_eq!(count, r#"{"affected":1}"#);
                 assert_eq!(output.rows.next(9), [[1.into()]]);
             }

@@ -22,7 +22,7 @@ pub(crate) struct ExplainQuery {
     params: Vec<Parameter>,
     #[serde(default)]
     database: String,
-    /// Run it and measure; reading statements only.
+    /// Run it and measure; only what reads.
     analyze: Option<bool>,
     format: Option<RowFormat>,
     timeout_ms: Option<u32>,

@@ -59,7 +59,7 @@ impl MySql {
                         }
                         return Ok(answer);
                     }
-                    Err(cause) if error::is_lost(&cause) && checkout.reused && !running.interrupted() => {}
+                    Err(cause) if error::is_lost(&cause) && checkout.reused && !running.interrupted() => pool.forget_idle(),
                     Err(cause) => return Err(error::of_statement(cause)),
                 }
             }

@@ -71,6 +71,7 @@ async fn details(session: &mut Session, mode: Mode) -> Result<DatabaseDetails, s
         details.table_count = number(row, 1).unwrap_or(0);
     }
     let grants: Vec<String> = rows(session, "SHOW GRANTS".into(), &[]).await?.iter().map(|row| text(row, 0)).collect();
+    details.superuser = grants.iter().filter_map(|line| Grant::parse(line)).any(|grant| grant.everywhere && grant.has(SUPERUSER));
     details.warnings = warnings(&grants, mode);
     Ok(details)
 }
@@ -83,6 +84,9 @@ fn version(product: Product, text: &str) -> String {
         Product::MySql => text.split('-').next().unwrap_or(text).into(),
     }
 }
+
+/// Privileges of an account that nothing limits.
+const SUPERUSER: &[&str] = &["SUPER", "ALL", "ALL PRIVILEGES"];
 
 /// What is risky about an account with these grants, a sentence each.
 fn warnings(grants: &[String], mode: Mode) -> Vec<String> {

@@ -44,6 +44,7 @@ pub(super) fn connecting(name: &str, error: &sqlx::Error) -> DatabaseError {
             Some(1129 | 1130) => unavailable("the server does not accept connections from this machine"),
             _ => unavailable("the server ended the connection").sqlstate(database.code().unwrap_or_default()),
         },
+        sqlx::Error::Io(cause) if cause.kind() == std::io::ErrorKind::InvalidData => unavailable(tls_reason(&cause.to_string())),
         sqlx::Error::Io(cause) => match cause.kind() {
             std::io::ErrorKind::ConnectionRefused => {
                 unavailable("the connection was refused").hint("the operator should check that the server runs")
@@ -51,8 +52,27 @@ pub(super) fn connecting(name: &str, error: &sqlx::Error) -> DatabaseError {
             std::io::ErrorKind::NotFound => unavailable("its socket or host was not found"),
             _ => unavailable("the connection failed"),
         },
-        sqlx::Error::Tls(cause) => unavailable(&format!("no TLS connection could be made: {cause}")),
+        // The driver is built without the other way to send a password that the server has not seen lately.
+        sqlx::Error::Configuration(why) if why.to_string().contains("RSA") => unavailable("the server takes this password only by TLS")
+            .hint("the operator should set `ssl-mode=REQUIRED` in the database's `url`, or allow TLS on the server"),
+        sqlx::Error::Tls(cause) => unavailable(tls_reason(&cause.to_string())),
         _ => unavailable("the server's greeting was not understood"),
+    }
+}
+
+/// Why there is no TLS, without the names that are in certificates.
+fn tls_reason(text: &str) -> &'static str {
+    let text = text.to_ascii_lowercase();
+    if text.contains("unknownissuer") || text.contains("unknown issuer") {
+        "its certificate is not signed by an authority that is trusted; `tls.root_certificate` names one that is"
+    } else if text.contains("not valid for") || text.contains("notvalidfor") {
+        "its certificate is for another host name"
+    } else if text.contains("expired") {
+        "its certificate has expired"
+    } else if text.contains("does not support tls") {
+        "the server has no TLS, and the database's `url` asks for it"
+    } else {
+        "the TLS handshake failed"
     }
 }
 
@@ -214,6 +234,17 @@ mod tests {
         let error = of_server(1045, Some("28000"), "Access denied for user 'root'@'db.internal' (using password: YES)");
         assert_eq!(error.message, "access denied for this account");
         assert_eq!(without_accounts("'a'@'b' and `c`@`d` and 'e'@'"), "this account and this account and this account");
+    }
+
+    #[test]
+    fn a_certificate_is_refused_without_telling_the_names_in_it() {
+        let cause =
+            "invalid peer certificate: certificate not valid for name \"db.internal\"; certificate is only valid for DnsName(\"x\")";
+        let error = connecting("main", &sqlx::Error::Tls(cause.into()));
+        assert_eq!(error.kind, ErrorKind::Unavailable);
+        assert_eq!(error.message, "database `main` is not available: its certificate is for another host name");
+        let io = std::io::Error::new(std::io::ErrorKind::InvalidData, "invalid peer certificate: UnknownIssuer");
+        assert!(connecting("main", &sqlx::Error::Io(io)).message.contains("`tls.root_certificate`"));
     }
 
     #[test]

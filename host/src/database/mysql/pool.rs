@@ -113,6 +113,11 @@ impl Pool {
         self.shared.options.connect().await
     }
 
+    /// Closes every waiting session, after one of them turned out to have lost its server: the others most likely have, too.
+    pub(super) fn forget_idle(&self) {
+        self.shared.lock().sessions.clear();
+    }
+
     /// Closes every connection; waits a few seconds for those in use.
     pub(super) async fn close(&self) {
         // All permits mean that nothing is in use; what still is after the limit is closed on return.

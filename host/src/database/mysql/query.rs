@@ -143,7 +143,7 @@ impl MySql {
                 let result = read_in(&mut checkout.session, &running, &statement, &parameters, limits).await;
                 let again = checkout.reused && !running.interrupted();
                 match result {
-                    Err(fault) if fault.is_lost() && again => {}
+                    Err(fault) if fault.is_lost() && again => pool.forget_idle(),
                     result => return settle(checkout, &running, &statement, result).await,
                 }
             }

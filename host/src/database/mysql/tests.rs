@@ -99,7 +99,7 @@ impl Fixture {
         self.ask(&question).await.parse().unwrap()
     }
 
-    /// Waits until exactly `count` statements with this text run.
+    /// Waits until exactly `count` statements with this text run. A server lists one for a moment after it has answered.
     async fn wait_for_statements(&mut self, mark: &str, count: u32) {
         for _ in 0..400 {
             if self.statements_like(mark).await == count {
@@ -108,6 +108,18 @@ impl Fixture {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         panic!("there never were {count} statements like `{mark}`");
+    }
+
+    /// Waits until exactly `count` connections other than the administrator's are on this database.
+    async fn wait_for_connections(&mut self, count: u32) {
+        let question = "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE DB = DATABASE() AND ID <> CONNECTION_ID()";
+        for _ in 0..200 {
+            if self.ask(question).await == count.to_string() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("there never were {count} connections");
     }
 }
 

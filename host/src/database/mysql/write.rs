@@ -52,7 +52,10 @@ impl MySql {
                 match begin(&mut checkout.session, alone).await {
                     Ok(()) => break checkout,
                     // Nothing has happened yet, so another connection may try.
-                    Err(error) if checkout.reused && error::is_lost(&error) && tries_left > 0 => tries_left -= 1,
+                    Err(error) if checkout.reused && error::is_lost(&error) && tries_left > 0 => {
+                        tries_left -= 1;
+                        pool.forget_idle();
+                    }
                     Err(error) => return Err(error::of_statement(error)),
                 }
             };

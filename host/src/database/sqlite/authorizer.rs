@@ -16,11 +16,14 @@ pub(super) enum Role {
     Host,
     /// Reads.
     Reader,
+    /// Reads, and compiles what virtual tables keep ready for writing to their own tables. What is compiled in this
+    /// role is never run.
+    Opener,
     /// Reads, inserts, updates and deletes rows.
     Writer,
     /// Changes the schema too.
     Admin,
-    /// As `Admin`, with the attached temporary file that `VACUUM` makes for itself.
+    /// As `Admin`, with the temporary file and the transaction that `VACUUM` makes for itself.
     Vacuum,
 }
 
@@ -41,9 +44,17 @@ pub(super) struct Action<'a> {
 pub(super) struct Denial {
     kind: ErrorKind,
     what: String,
+    /// The table that rows were to be written to.
+    table: Option<String>,
 }
 
 impl Denial {
+    /// Whether a virtual table may have asked for its own sake, by the name of a table that one could own: those of
+    /// `t` are called `t_…`.
+    pub(super) fn may_be_of_virtual_table(&self) -> bool {
+        self.table.as_deref().is_some_and(|table| table.contains('_') && !table.starts_with("sqlite_"))
+    }
+
     /// The error that a client reads.
     pub(super) fn into_error(self) -> DatabaseError {
         match self.kind {
@@ -134,17 +145,18 @@ fn judge(role: Role, action: &Action<'_>) -> Result<(), Denial> {
         ffi::SQLITE_FUNCTION => judge_function(action.second.unwrap_or_default()),
         ffi::SQLITE_PRAGMA => judge_pragma(role, action.first.unwrap_or_default(), action.second),
         ffi::SQLITE_INSERT | ffi::SQLITE_UPDATE | ffi::SQLITE_DELETE => match role {
-            Role::Writer | Role::Admin | Role::Vacuum => Ok(()),
+            Role::Writer | Role::Admin | Role::Vacuum | Role::Opener => Ok(()),
             Role::Reader | Role::Host => Err(read_only(action)),
         },
         ffi::SQLITE_ATTACH if role == Role::Vacuum && action.first == Some("") => Ok(()),
+        ffi::SQLITE_TRANSACTION if role == Role::Vacuum && action.first == Some("BEGIN") => Ok(()),
         code if is_schema_change(code) => match role {
             // What lives in the session would be seen by the next caller of the connection.
             Role::Admin | Role::Vacuum if action.schema.is_some_and(|schema| schema.eq_ignore_ascii_case("temp")) => {
                 Err(refused("make temporary objects in a shared session"))
             }
             Role::Admin | Role::Vacuum => Ok(()),
-            Role::Writer | Role::Reader | Role::Host => Err(read_only(action)),
+            Role::Writer | Role::Reader | Role::Opener | Role::Host => Err(read_only(action)),
         },
         ffi::SQLITE_ATTACH => Err(refused("open another database file")),
         ffi::SQLITE_DETACH => Err(refused("detach a database")),
@@ -174,7 +186,7 @@ fn judge_pragma(role: Role, name: &str, argument: Option<&str>) -> Result<(), De
         }
     }
     match is(&SETTING_PRAGMAS) || is(&ADMIN_PRAGMAS) {
-        true => Err(Denial { kind: ErrorKind::ReadOnly, what: format!("set the pragma `{name}`") }),
+        true => Err(Denial { kind: ErrorKind::ReadOnly, what: format!("set the pragma `{name}`"), table: None }),
         false => Err(refused(&format!("run the pragma `{name}`"))),
     }
 }
@@ -215,16 +227,16 @@ fn is_temporary(code: i32) -> bool {
 
 fn read_only(action: &Action<'_>) -> Denial {
     // For a schema change SQLite first asks about its own table of the schema.
-    let own = action.first.is_some_and(|table| table.starts_with("sqlite_"));
-    let what = match (action.code, action.first) {
-        (ffi::SQLITE_INSERT, Some(table)) if !own => format!("insert into `{table}`"),
-        (ffi::SQLITE_UPDATE, Some(table)) if !own => format!("update `{table}`"),
-        (ffi::SQLITE_DELETE, Some(table)) if !own => format!("delete from `{table}`"),
-        _ => "change the schema".into(),
+    let table = action.first.filter(|table| !table.starts_with("sqlite_"));
+    let (what, table) = match (action.code, table) {
+        (ffi::SQLITE_INSERT, Some(table)) => (format!("insert into `{table}`"), Some(table)),
+        (ffi::SQLITE_UPDATE, Some(table)) => (format!("update `{table}`"), Some(table)),
+        (ffi::SQLITE_DELETE, Some(table)) => (format!("delete from `{table}`"), Some(table)),
+        _ => ("change the schema".into(), None),
     };
-    Denial { kind: ErrorKind::ReadOnly, what }
+    Denial { kind: ErrorKind::ReadOnly, what, table: table.map(str::to_owned) }
 }
 
 fn refused(what: &str) -> Denial {
-    Denial { kind: ErrorKind::Refused, what: what.into() }
+    Denial { kind: ErrorKind::Refused, what: what.into(), table: None }
 }

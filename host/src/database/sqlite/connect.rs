@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -123,7 +124,7 @@ impl Place {
 
 /// The connections of one database.
 pub(super) struct Pools {
-    place: Place,
+    place: Arc<Place>,
     pool: PoolConfig,
     readers: SqlitePool,
     writer: Option<SqlitePool>,
@@ -136,7 +137,12 @@ impl Pools {
     pub(super) fn new(config: &DatabaseConfig, place: Place) -> Self {
         let readers = pool(&config.pool, config.pool.max).connect_lazy_with(place.options(false));
         let writer = (config.mode == Mode::ReadWrite).then(|| pool(&config.pool, 1).connect_lazy_with(place.options(true)));
-        Self { place, pool: config.pool.clone(), readers, writer, anchor: OnceCell::new() }
+        Self { place: Arc::new(place), pool: config.pool.clone(), readers, writer, anchor: OnceCell::new() }
+    }
+
+    /// Where the data is.
+    pub(super) fn place(&self) -> &Arc<Place> {
+        &self.place
     }
 
     /// A connection that can only read.
@@ -156,7 +162,7 @@ impl Pools {
 
     /// Whether the file must be made before it can be read.
     pub(super) fn must_create(&self) -> bool {
-        matches!(&self.place, Place::File { path, create: true, .. } if !path.exists())
+        matches!(&*self.place, Place::File { path, create: true, .. } if !path.exists())
     }
 
     /// Closes every connection; waits for those in use.
@@ -168,7 +174,7 @@ impl Pools {
     }
 
     async fn hold_memory(&self) -> Result<(), DatabaseError> {
-        if matches!(self.place, Place::Memory { .. }) {
+        if matches!(*self.place, Place::Memory { .. }) {
             let connect = || async { self.place.options(true).connect().await };
             self.anchor.get_or_try_init(connect).await.map_err(|source| error::of_driver(source, &self.place))?;
         }

@@ -1,5 +1,9 @@
 //! What SQLite and its driver say, in terms a caller can act on. No path leaves this file, only the name of the file.
 
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
 use libsqlite3_sys as ffi;
 
 use super::connect::Place;
@@ -39,6 +43,7 @@ pub(super) fn of_sqlite(raw: &RawError, stage: Stage, place: &Place) -> Database
         }
         ffi::SQLITE_FULL => plain(ErrorKind::Unavailable, "there is no space left for the database to write"),
         ffi::SQLITE_CANTOPEN => cannot_open(place),
+        ffi::SQLITE_IOERR if place.path().is_some_and(Path::is_dir) => cannot_open(place),
         ffi::SQLITE_NOTADB => plain(ErrorKind::Unavailable, format!("`{}` is no SQLite database, or an encrypted one", place.label())),
         ffi::SQLITE_CORRUPT => plain(ErrorKind::Failed, format!("`{}` is damaged", place.label()))
             .hint("`PRAGMA integrity_check` tells where; restore it from a backup"),
@@ -84,10 +89,9 @@ fn cannot_open(place: &Place) -> DatabaseError {
 }
 
 /// Whether the header says that the file is in WAL mode: <https://www.sqlite.org/fileformat.html#file_format_version_numbers>.
-fn is_wal(path: &std::path::Path) -> bool {
-    use std::io::Read;
+fn is_wal(path: &Path) -> bool {
     let mut header = [0; 20];
-    std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut header)).is_ok() && header[19] == 2
+    File::open(path).and_then(|mut file| file.read_exact(&mut header)).is_ok() && header[19] == 2
 }
 
 fn read_only(raw: &RawError, place: &Place) -> DatabaseError {

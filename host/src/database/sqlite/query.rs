@@ -23,6 +23,10 @@ use crate::database::value::Value;
 
 /// Runs one statement in a reader's right. Reading ends at the first row over `limits`.
 pub(super) fn read(session: &Session<'_>, sql: &str, values: &[Value], limits: RowLimits) -> Result<RowSet, DatabaseError> {
+    session.with_virtual_tables(|| read_once(session, sql, values, limits))
+}
+
+fn read_once(session: &Session<'_>, sql: &str, values: &[Value], limits: RowLimits) -> Result<RowSet, DatabaseError> {
     let mut prepared = session.prepare(Role::Reader, sql)?;
     // SQLite counts some pragmas as writing that only tell a setting; the authorizer knows those by name.
     if !prepared.read_only() && !run::pragma_seen() {
@@ -81,7 +85,10 @@ fn execute(session: &Session<'_>, statement: &Statement, values: &[Value], limit
         StatementKind::Read | StatementKind::Transaction | StatementKind::Forbidden => Role::Reader,
     };
     session.handle().allow_vacuum(role == Role::Vacuum);
-    let done = execute_as(session, role, &statement.text, values, limits);
+    let done = match role {
+        Role::Reader => read(session, &statement.text, values, limits).map(|rows| Execution { affected: 0, returned: Some(rows) }),
+        _ => execute_as(session, role, &statement.text, values, limits),
+    };
     session.handle().allow_vacuum(false);
     done
 }

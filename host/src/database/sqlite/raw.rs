@@ -107,10 +107,22 @@ impl<'c> Handle<'c> {
         self.set_limit(ffi::SQLITE_LIMIT_ATTACHED, c_int::from(allow));
     }
 
-    /// Whether no transaction is open and no statement left: the connection may be handed on.
+    /// Whether nothing of what ran is still open: no transaction, and no statement or blob of a virtual table, which
+    /// would keep a snapshot alive.
     pub(super) fn is_clean(&self) -> bool {
-        // SAFETY: `db` is open and ours.
-        unsafe { ffi::sqlite3_get_autocommit(self.db.as_ptr()) != 0 && ffi::sqlite3_next_stmt(self.db.as_ptr(), ptr::null_mut()).is_null() }
+        let mut statement = ptr::null_mut();
+        loop {
+            // SAFETY: `db` is open and ours, and `statement` is null or one of its statements.
+            unsafe {
+                statement = ffi::sqlite3_next_stmt(self.db.as_ptr(), statement);
+                if statement.is_null() {
+                    return !self.in_transaction();
+                }
+                if ffi::sqlite3_stmt_busy(statement) != 0 {
+                    return false;
+                }
+            }
+        }
     }
 
     /// Whether a transaction is open.
@@ -280,6 +292,29 @@ impl Prepared<'_> {
                 _ => Cell::Null,
             }
         }
+    }
+
+    /// A value of the current row as text; empty for null.
+    pub(super) fn text(&self, index: usize) -> String {
+        match self.cell(index) {
+            Cell::Null => String::new(),
+            Cell::Integer(value) => value.to_string(),
+            Cell::Real(value) => value.to_string(),
+            Cell::Text(bytes) | Cell::Blob(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        }
+    }
+
+    /// A value of the current row as a number; 0 for what is none.
+    pub(super) fn number(&self, index: usize) -> i64 {
+        match self.cell(index) {
+            Cell::Integer(value) => value,
+            _ => 0,
+        }
+    }
+
+    /// Whether a value of the current row is null.
+    pub(super) fn is_null(&self, index: usize) -> bool {
+        matches!(self.cell(index), Cell::Null)
     }
 
     fn check(&self, code: c_int) -> Result<(), RawError> {

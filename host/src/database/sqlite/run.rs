@@ -22,6 +22,7 @@ struct Run {
     role: Role,
     stop: CancellationToken,
     denial: Option<Denial>,
+    virtual_table_denied: bool,
     pragma_seen: bool,
     waiting_since: Instant,
 }
@@ -41,7 +42,14 @@ impl Drop for RunGuard {
 
 /// Begins a run on this thread, as the host itself, until the guard is dropped.
 pub(super) fn enter(stop: CancellationToken) -> RunGuard {
-    RUN.set(Some(Run { role: Role::Host, stop, denial: None, pragma_seen: false, waiting_since: Instant::now() }));
+    RUN.set(Some(Run {
+        role: Role::Host,
+        stop,
+        denial: None,
+        virtual_table_denied: false,
+        pragma_seen: false,
+        waiting_since: Instant::now(),
+    }));
     RunGuard(())
 }
 
@@ -50,6 +58,7 @@ pub(super) fn set_role(role: Role) {
     change(|run| {
         run.role = role;
         run.denial = None;
+        run.virtual_table_denied = false;
         run.pragma_seen = false;
     });
 }
@@ -62,6 +71,7 @@ pub(super) fn role() -> Option<Role> {
 /// Notes what was denied. The first denial is the one that tells.
 pub(super) fn note_denial(denial: Denial) {
     change(|run| {
+        run.virtual_table_denied |= denial.may_be_of_virtual_table();
         run.denial.get_or_insert(denial);
     });
 }
@@ -69,6 +79,11 @@ pub(super) fn note_denial(denial: Denial) {
 /// What was denied since the role was set.
 pub(super) fn take_denial() -> Option<Denial> {
     RUN.with_borrow_mut(|run| run.as_mut().and_then(|run| run.denial.take()))
+}
+
+/// Whether, since the role was set, something was denied that a virtual table may have asked for its own sake.
+pub(super) fn virtual_table_denied() -> bool {
+    RUN.with_borrow(|run| run.as_ref().is_some_and(|run| run.virtual_table_denied))
 }
 
 /// Notes that a pragma was allowed.

@@ -3,11 +3,13 @@
 use std::panic::AssertUnwindSafe;
 use std::panic::catch_unwind;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use sqlx::Sqlite as Driver;
 use sqlx::pool::PoolConnection;
 use tokio::runtime::Handle as Runtime;
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::authorizer::Role;
@@ -41,18 +43,28 @@ pub(super) struct Session<'c> {
     stop: CancellationToken,
 }
 
-/// Runs `work` on a connection for at most `limit`, the wait for the connection included.
+/// Text up to this many bytes is compiled on an ordinary thread: it cannot nest deep enough for 2 MiB of stack.
+const ORDINARY_TEXT: usize = 4 << 10;
+
+/// The stack for longer text. SQLite compiles nested subqueries by recursion, some 2 KiB a level, without a limit; the
+/// longest text it takes has 8,000 levels. What is not used costs no memory.
+const LARGE_STACK: usize = 64 << 20;
+
+/// How some work is to run.
+pub(super) struct Job {
+    /// On which connection.
+    pub(super) wants: Wants,
+    /// For how long, the wait for the connection included.
+    pub(super) limit: Duration,
+    /// Bytes of the longest statement in it.
+    pub(super) text_bytes: usize,
+}
+
+/// Runs `work` on a connection.
 ///
 /// Stopping it interrupts the statement within some thousand instructions of SQLite. A connection that was stopped,
 /// is not clean or saw a panic is closed; any other goes back to its pool.
-pub(super) async fn run<T, W>(
-    pools: &Arc<Pools>,
-    place: &Arc<Place>,
-    wants: Wants,
-    call: &Call,
-    limit: Duration,
-    work: W,
-) -> Result<T, DatabaseError>
+pub(super) async fn run<T, W>(pools: &Arc<Pools>, call: &Call, job: Job, work: W) -> Result<T, DatabaseError>
 where
     T: Send + 'static,
     W: FnOnce(&Session<'_>) -> Result<T, DatabaseError> + Send + 'static,
@@ -60,10 +72,10 @@ where
     let stop = CancellationToken::new();
     let stopper = stop.clone();
     let interrupt = move || async move { stopper.cancel() };
-    let (pools, place) = (pools.clone(), place.clone());
-    supervised(call, limit, interrupt, async move {
+    let pools = pools.clone();
+    supervised(call, job.limit, interrupt, async move {
         let acquired = async {
-            match wants {
+            match job.wants {
                 Wants::Reader => pools.reader().await,
                 Wants::Writer => pools.writer().await,
             }
@@ -74,14 +86,36 @@ where
             () = stop.cancelled() => return Err(stopped()),
         };
         let runtime = Runtime::current();
+        let place = pools.place().clone();
         // When this future is dropped the thread goes on with the connection until its statement notices the stop.
-        let thread = tokio::task::spawn_blocking(move || on_thread(connection, &runtime, place, stop, work));
-        thread.await.unwrap_or_else(|_| Err(panicked()))
+        on_thread(job.text_bytes, move || use_connection(connection, &runtime, place, stop, work)).await
     })
     .await
 }
 
-fn on_thread<T, W>(
+/// Runs `work` on a thread that may block.
+async fn on_thread<T, W>(text_bytes: usize, work: W) -> Result<T, DatabaseError>
+where
+    T: Send + 'static,
+    W: FnOnce() -> Result<T, DatabaseError> + Send + 'static,
+{
+    if text_bytes <= ORDINARY_TEXT {
+        return tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(panicked()));
+    }
+    let (answer, answered) = oneshot::channel();
+    let thread = thread::Builder::new().name("sqlite-large".into()).stack_size(LARGE_STACK);
+    let started = thread.spawn(move || {
+        // Nobody waits for the answer of work that was stopped.
+        let _ = answer.send(work());
+    });
+    match started {
+        Ok(_) => answered.await.unwrap_or_else(|_| Err(panicked())),
+        Err(_) => Err(DatabaseError::new(ErrorKind::Unavailable, "the host has no thread for a statement of this size").hint("try again")),
+    }
+}
+
+/// Runs `work` on this thread and gives the connection back or closes it.
+fn use_connection<T, W>(
     mut connection: PoolConnection<Driver>,
     runtime: &Runtime,
     place: Arc<Place>,
@@ -91,6 +125,8 @@ fn on_thread<T, W>(
 where
     W: FnOnce(&Session<'_>) -> Result<T, DatabaseError>,
 {
+    // The driver gives a connection back in a task, so the connection is dropped before this.
+    let _context = runtime.enter();
     let (result, reusable) = match runtime.block_on(connection.lock_handle()) {
         Ok(locked) => {
             let _guard = run::enter(stop.clone());
@@ -101,8 +137,9 @@ where
         }
         Err(source) => (Err(error::of_driver(source, &place)), false),
     };
-    if !reusable {
-        connect::discard(connection);
+    match reusable {
+        true => drop(connection),
+        false => connect::discard(connection),
     }
     result
 }
@@ -144,6 +181,33 @@ impl<'c> Session<'c> {
         Ok(prepared)
     }
 
+    /// Does `work`, and once more from its start when it was denied what a virtual table does for its own sake.
+    ///
+    /// An R-tree compiles its writes when it is first opened, whatever it is opened for. Once opened it stays so until
+    /// the schema changes.
+    pub(super) fn with_virtual_tables<T>(&self, mut work: impl FnMut() -> Result<T, DatabaseError>) -> Result<T, DatabaseError> {
+        match work() {
+            Err(_) if run::virtual_table_denied() => {
+                self.open_virtual_tables()?;
+                work()
+            }
+            done => done,
+        }
+    }
+
+    /// Opens every virtual table by compiling a statement that reads it.
+    fn open_virtual_tables(&self) -> Result<(), DatabaseError> {
+        let mut names = Vec::new();
+        let sql = "SELECT name FROM sqlite_schema WHERE type = 'table' AND rootpage = 0 LIMIT 1000";
+        self.query(sql, &[], |row| names.push(row.text(0)))?;
+        run::set_role(Role::Opener);
+        for name in names {
+            // One that cannot be opened fails when it is asked for.
+            drop(self.handle.prepare(&format!("SELECT * FROM main.\"{}\"", name.replace('"', "\"\""))));
+        }
+        Ok(())
+    }
+
     /// Runs a fixed statement of the host.
     pub(super) fn execute(&self, sql: &str) -> Result<(), DatabaseError> {
         let mut prepared = self.prepare(Role::Host, sql)?;
@@ -178,7 +242,7 @@ impl<'c> Session<'c> {
 
 /// Whether an error may have to do with the connection, so that a new one is better.
 fn is_of_connection(error: &DatabaseError) -> bool {
-    matches!(error.kind, ErrorKind::Unavailable | ErrorKind::Timeout | ErrorKind::Cancelled)
+    matches!(error.kind, ErrorKind::Unavailable | ErrorKind::Timeout | ErrorKind::Cancelled | ErrorKind::TooLarge)
 }
 
 fn stopped() -> DatabaseError {

@@ -1,6 +1,7 @@
 //! The engine layer alone, on real files: statements come by hand and claim to be what the test says.
 
 mod attacks;
+mod catalog;
 mod limits;
 mod values;
 mod writes;

@@ -1,5 +1,7 @@
 //! SQLite's values and our rows: each cell tells its own type, and the declared type says what it means.
 
+use serde_json::value::RawValue;
+
 use super::raw::Cell;
 use super::raw::Prepared;
 use crate::database::rows::Column;
@@ -83,9 +85,8 @@ impl Reader {
                     writer.real(value);
                     (Seen::REAL, "real")
                 }
-                (Cell::Text(bytes), Meaning::Json) => {
-                    let text = String::from_utf8_lossy(bytes);
-                    writer.json(&text);
+                (Cell::Text(bytes), Meaning::Json) if serde_json::from_slice::<&RawValue>(bytes).is_ok() => {
+                    writer.json(&String::from_utf8_lossy(bytes));
                     (Seen::JSON, "text")
                 }
                 (Cell::Text(bytes), _) => {

@@ -95,9 +95,9 @@ async fn an_administrator_changes_the_schema_and_vacuums() {
         "REINDEX",
         "VACUUM",
         "PRAGMA user_version = 5",
+        "PRAGMA wal_checkpoint(TRUNCATE)",
         "PRAGMA journal_mode = delete",
         "PRAGMA journal_mode = wal",
-        "PRAGMA wal_checkpoint(TRUNCATE)",
         "DROP VIEW v",
         "DROP TABLE f",
     ] {
