@@ -148,8 +148,8 @@ impl Head {
 /// The data of the last event in a stream that has any.
 fn last_event(stream: &[u8]) -> Vec<u8> {
     let lines = stream.split(|byte| *byte == b'\n');
-    let data = lines.filter_map(|line| line.strip_prefix(b"data:")).map(<[u8]>::trim_ascii).filter(|data| !data.is_empty());
-    data.last().unwrap_or_default().to_vec()
+    let mut data = lines.filter_map(|line| line.strip_prefix(b"data:")).map(<[u8]>::trim_ascii).filter(|data| !data.is_empty());
+    data.next_back().unwrap_or_default().to_vec()
 }
 
 /// The request with every header that the revision asks for.

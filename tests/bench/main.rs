@@ -3,7 +3,7 @@
 //! `tests/bench/run` starts a private PostgreSQL, builds both in release mode and runs this. By hand:
 //!
 //! ```text
-//! TIDEGATE_TEST_POSTGRES=postgres://… cargo bench -p tidegate-tests --bench wire -- [OPTIONS]
+//! TIDEGATE_TEST_POSTGRES=postgres://… cargo bench -p tidegate-bench --bench wire -- [OPTIONS]
 //! ```
 //!
 //! # How to read it
