@@ -17,6 +17,7 @@ mod page;
 mod prompts;
 mod resources;
 mod rows;
+pub mod shell;
 mod tools;
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! `tidegate serve`, and the composition of the layers: the one place that knows all of them.
 
 use std::convert::Infallible;
-use std::future::Future;
 use std::io;
 use std::io::IsTerminal;
 use std::net::SocketAddr;
@@ -20,10 +19,11 @@ use crate::database::Databases;
 use crate::dispatch::DispatchOptions;
 use crate::dispatch::Dispatcher;
 use crate::mcp;
+use crate::mcp::http::HttpError;
+use crate::mcp::http::HttpOptions;
 use crate::mcp::server::Server;
 use crate::mcp::server::ServerOptions;
 use crate::plugin::source;
-use crate::plugin::source::Bundled;
 
 /// Options of `serve`.
 #[derive(Debug, Args)]
@@ -56,7 +56,7 @@ pub(super) async fn run(options: &Options) -> Result<(), Failure> {
     let dispatcher = compose(&config).await?;
     let served = if over_stdio {
         let server = server(&dispatcher, &config.server)?;
-        let served = until_stopped(|shutdown| mcp::stdio::serve(server, shutdown)).await;
+        let served = until_stopped(async |shutdown| mcp::stdio::serve(server, shutdown).await).await;
         served.map_err(|error| Failure::new(Exit::Failed, error.to_string()))
     } else {
         serve_http(&dispatcher, &config.server).await
@@ -66,11 +66,28 @@ pub(super) async fn run(options: &Options) -> Result<(), Failure> {
 }
 
 async fn serve_http(dispatcher: &Arc<Dispatcher>, config: &ServerConfig) -> Result<(), Failure> {
-    let http = bind(config).await?;
-    tracing::info!("Serving MCP at http://{}/mcp", http.address());
     let server = server(dispatcher, config)?;
-    let served = until_stopped(|shutdown| http.serve(server, shutdown)).await;
-    served.map_err(|error| Failure::new(Exit::Failed, error.to_string()))
+    let listening = |address| tracing::info!("Serving MCP at http://{address}/mcp");
+    let served = until_stopped(async |shutdown| mcp::http::serve(http_options(config), server, shutdown, listening).await).await;
+    served.map_err(|error| http_failure(&error))
+}
+
+/// How the edge listens, as the configuration wants it.
+pub(super) fn http_options(config: &ServerConfig) -> HttpOptions {
+    HttpOptions {
+        allowed_hosts: config.allowed_hosts.clone(),
+        allowed_origins: config.allowed_origins.clone(),
+        token: config.token.clone(),
+        ..HttpOptions::new(config.http)
+    }
+}
+
+/// Why serving over HTTP did not begin.
+pub(super) fn http_failure(error: &HttpError) -> Failure {
+    match error {
+        HttpError::Bind { source, .. } => Failure::new(Exit::Failed, format!("{error}: {source}")),
+        _ => Failure::new(Exit::Configuration, error.to_string()),
+    }
 }
 
 /// The edge over a dispatcher.
@@ -82,22 +99,15 @@ pub(super) fn server(dispatcher: &Arc<Dispatcher>, config: &ServerConfig) -> Res
 /// Puts the layers together: databases, plugins, and the dispatcher over both. Connects to no database yet.
 pub(super) async fn compose(config: &Config) -> Result<Arc<Dispatcher>, Failure> {
     let databases = Databases::new(config.databases.clone()).map_err(|(name, error)| Failure::database(&name, &error))?;
-    let bundled: Vec<Bundled> = tidegate_bundle::PLUGINS
-        .iter()
-        .map(|plugin| Bundled { id: plugin.id, manifest: plugin.manifest, component: plugin.component })
-        .collect();
-    let packages = source::packages(config, &bundled).map_err(|(plugin, error)| Failure::source(&plugin, &error))?;
-    let options = DispatchOptions {
-        concurrent_calls: config.server.max_concurrent_calls,
-        cache: config.cache.clone(),
-        ..DispatchOptions::default()
-    };
+    let packages = source::packages(config, tidegate_bundle::PLUGINS).map_err(|(plugin, error)| Failure::source(&plugin, &error))?;
+    let options =
+        DispatchOptions { concurrent_calls: config.server.max_concurrent_calls, cache: config.cache.clone(), ..DispatchOptions::default() };
     let services = Services { databases, ..Services::default() };
     Ok(Dispatcher::start(services, packages, &options).await?)
 }
 
 /// Runs what `serve` starts until it ends by itself. The token that it is handed is cancelled when the process is asked to stop.
-pub(super) async fn until_stopped<F: Future>(serve: impl FnOnce(CancellationToken) -> F) -> F::Output {
+pub(super) async fn until_stopped<T>(serve: impl AsyncFnOnce(CancellationToken) -> T) -> T {
     let shutdown = CancellationToken::new();
     let listening = async {
         stop_asked().await;

@@ -210,11 +210,7 @@ impl Server {
 
     /// The least log level that goes to the client: of the request since 2026-07-28, of the session before.
     fn least_level(&self, context: &RequestContext<RoleServer>) -> Option<LogLevel> {
-        if Self::is_modern(context) {
-            context.meta.log_level().map(listener::from_mcp)
-        } else {
-            Some(self.session.level())
-        }
+        if Self::is_modern(context) { context.meta.log_level().map(listener::from_mcp) } else { Some(self.session.level()) }
     }
 }
 
@@ -298,11 +294,7 @@ impl ServerHandler for Server {
         }
     }
 
-    async fn call_tool(
-        &self,
-        request: CallToolRequestParams,
-        context: RequestContext<RoleServer>,
-    ) -> Result<CallToolResponse, ErrorData> {
+    async fn call_tool(&self, request: CallToolRequestParams, context: RequestContext<RoleServer>) -> Result<CallToolResponse, ErrorData> {
         tools::call(self, request, &context).await
     }
 
@@ -346,19 +338,11 @@ impl ServerHandler for Server {
         prompts::get(self, request, &context).await
     }
 
-    async fn complete(
-        &self,
-        request: CompleteRequestParams,
-        context: RequestContext<RoleServer>,
-    ) -> Result<CompleteResult, ErrorData> {
+    async fn complete(&self, request: CompleteRequestParams, context: RequestContext<RoleServer>) -> Result<CompleteResult, ErrorData> {
         completion::complete(self, request, &context).await
     }
 
-    async fn set_level(
-        &self,
-        request: SetLevelRequestParams,
-        context: RequestContext<RoleServer>,
-    ) -> Result<(), ErrorData> {
+    async fn set_level(&self, request: SetLevelRequestParams, context: RequestContext<RoleServer>) -> Result<(), ErrorData> {
         if Self::is_modern(&context) {
             return Err(ErrorData::method_not_found::<SetLevelRequestMethod>());
         }
@@ -387,11 +371,7 @@ impl ServerHandler for Server {
         self.shared.legacy.add(context.peer, self.session.clone());
     }
 
-    async fn on_custom_request(
-        &self,
-        request: CustomRequest,
-        context: RequestContext<RoleServer>,
-    ) -> Result<CustomResult, ErrorData> {
+    async fn on_custom_request(&self, request: CustomRequest, context: RequestContext<RoleServer>) -> Result<CustomResult, ErrorData> {
         if METHODS.contains(&request.method.as_str()) {
             Malformed::note(&context.extensions);
             return Err(ErrorData::invalid_params(format!("the parameters of `{}` do not fit its schema", request.method), None));

@@ -47,10 +47,7 @@ impl Connections {
     /// Connections that come in at `listener` and are answered by `front`.
     pub(super) fn new(listener: TcpListener, front: Arc<Front>, options: &HttpOptions) -> Self {
         let mut http = http1::Builder::new();
-        http.timer(TokioTimer::new())
-            .header_read_timeout(options.header_timeout)
-            .max_headers(MAX_HEADERS)
-            .max_buf_size(MAX_HEAD_BYTES);
+        http.timer(TokioTimer::new()).header_read_timeout(options.header_timeout).max_headers(MAX_HEADERS).max_buf_size(MAX_HEAD_BYTES);
         let room = Arc::new(Semaphore::new(options.max_connections));
         Self { listener, front, http, room, open: JoinSet::new(), closing: CancellationToken::new() }
     }

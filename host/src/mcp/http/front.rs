@@ -276,21 +276,28 @@ fn id_of(body: &[u8]) -> Option<Value> {
 
 fn refuse(refusal: &Refusal) -> Response<AnswerBody> {
     match refusal {
-        Refusal::BadHeader(name) => error(
-            StatusCode::BAD_REQUEST,
-            "BAD_HEADER",
-            &format!("the header `{name}` must come once and be readable"),
-        ),
+        Refusal::BadHeader(name) => {
+            error(StatusCode::BAD_REQUEST, "BAD_HEADER", &format!("the header `{name}` must come once and be readable"))
+        }
         Refusal::Host(host) => {
             warn!(host = ?host, "Refused a request to {host:?}; if clients shall reach this server by that name, start it with `--allowed-host {host}`");
-            error(StatusCode::FORBIDDEN, "HOST_NOT_ALLOWED", "this server does not go by that name; the operator can add it with `--allowed-host`")
+            error(
+                StatusCode::FORBIDDEN,
+                "HOST_NOT_ALLOWED",
+                "this server does not go by that name; the operator can add it with `--allowed-host`",
+            )
         }
         Refusal::Origin(origin) => {
             warn!(origin = ?origin, "Refused a page of {origin:?}; if it shall reach this server, start it with `--allowed-origin {origin}`");
-            error(StatusCode::FORBIDDEN, "ORIGIN_NOT_ALLOWED", "pages of that origin may not call this server; the operator can add it with `--allowed-origin`")
+            error(
+                StatusCode::FORBIDDEN,
+                "ORIGIN_NOT_ALLOWED",
+                "pages of that origin may not call this server; the operator can add it with `--allowed-origin`",
+            )
         }
         Refusal::Token => {
-            let mut response = error(StatusCode::UNAUTHORIZED, "TOKEN_REQUIRED", "send the server's token as `Authorization: Bearer <token>`");
+            let mut response =
+                error(StatusCode::UNAUTHORIZED, "TOKEN_REQUIRED", "send the server's token as `Authorization: Bearer <token>`");
             response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             response
         }

@@ -104,6 +104,32 @@ fn long_chains_neither_overflow_a_stack_nor_take_long() {
 }
 
 #[test]
+fn the_longest_chains_that_are_parsed_fit_the_stack() {
+    for (head, part, tokens_each) in [
+        ("SELECT 1", "+1", 2),
+        ("SELECT 1", " UNION SELECT 1", 3),
+        ("SELECT 1 WHERE 1", " AND 1", 2),
+        ("SELECT 1", "::int", 3),
+        ("SELECT a", "[1]", 3),
+        ("SELECT a", " IS NULL", 2),
+        ("SELECT a", " COLLATE a", 2),
+        ("SELECT a", " AT TIME ZONE a", 4),
+        ("SELECT a", "->a", 3),
+        ("SELECT 'a'", "||'a'", 3),
+        ("SELECT a", " BETWEEN a AND a", 4),
+        ("SELECT a", " LIKE a", 2),
+        ("SELECT a", " NOTNULL", 1),
+        ("SELECT a", "!", 1),
+        ("SELECT * FROM a", " JOIN a ON 1", 4),
+        ("SELECT * FROM a", " PIVOT (a(b) FOR c IN (d))", 13),
+    ] {
+        check_ends_soon(&format!("{head}{}", part.repeat(9_900 / tokens_each)));
+    }
+    // Whatever was given up on has been dropped by now, or the process would be gone.
+    assert_eq!(Statement::parse("SELECT 'after all of it'", EngineKind::Postgres).unwrap().kind, StatementKind::Read);
+}
+
+#[test]
 fn nested_pieces_do_not_take_long_at_any_depth() {
     for depth in [10, 20, 30, 40, 60, 100, 200, 1_000, 2_900] {
         for (open, inner, close) in [

@@ -1,0 +1,200 @@
+//! The tables, the JSON line, and which figures are absurd.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+
+use serde_json::Value;
+use serde_json::json;
+
+use crate::Result;
+use crate::case::Case;
+use crate::options::Options;
+use crate::scenario::Measured;
+use crate::scenario::MemoryFigures;
+use crate::scenario::Over;
+use crate::scenario::StartFigures;
+
+/// Server CPU of one call over HTTP that no machine and no load explains, in µs.
+const ABSURD_CPU_US: [(Case, f64); 4] =
+    [(Case::One, 2_000.0), (Case::Rows(100), 5_000.0), (Case::Rows(1_000), 25_000.0), (Case::Rows(10_000), 250_000.0)];
+
+/// Fewest calls per second of `select 1` on 32 connections.
+const ABSURD_CALLS_PER_S: f64 = 100.0;
+
+/// Resident memory under load, in KiB.
+const ABSURD_KIB: u64 = 512 << 10;
+
+/// A start with compiled code and one without, in ms.
+const ABSURD_START_MS: [f64; 2] = [5_000.0, 60_000.0];
+
+/// Everything that was measured.
+pub(crate) struct Report {
+    quick: bool,
+    /// One call at a time.
+    pub(crate) latency: Vec<Measured>,
+    /// On several connections.
+    pub(crate) throughput: Vec<Measured>,
+    /// Without a database.
+    pub(crate) floor: Vec<Measured>,
+    /// Memory.
+    pub(crate) memory: Option<MemoryFigures>,
+    /// Starts.
+    pub(crate) start: Option<StartFigures>,
+}
+
+impl Report {
+    /// Nothing measured yet.
+    pub(crate) fn new(options: &Options) -> Self {
+        Self { quick: options.quick, latency: Vec::new(), throughput: Vec::new(), floor: Vec::new(), memory: None, start: None }
+    }
+
+    /// Prints the tables and the JSON line.
+    pub(crate) fn print(&self) -> Result<()> {
+        let mut output = std::io::stdout().lock();
+        for (title, lines) in
+            [("One call at a time", &self.latency), ("On several connections", &self.throughput), ("Without a database", &self.floor)]
+        {
+            if !lines.is_empty() {
+                writeln!(output, "\n{title}\n{}", table(lines)?)?;
+            }
+        }
+        if let Some(memory) = &self.memory {
+            writeln!(output, "\nResident memory, MiB (64 connections)")?;
+            for (name, kib) in [
+                ("idle", memory.idle_kib),
+                ("under load, 100 rows each", memory.load_100_kib),
+                ("under load, 1000 rows each", memory.load_1000_kib),
+                ("after the load", memory.after_kib),
+                ("highest", memory.peak_kib),
+            ] {
+                writeln!(output, "  {name:<28}{:>8.1}", kib as f64 / 1024.0)?;
+            }
+        }
+        if let Some(start) = &self.start {
+            writeln!(output, "\nFrom start to the first tools/list, ms\n  {:<28}{:>8}{:>8}", "", "HTTP", "stdio")?;
+            writeln!(output, "  {:<28}{:>8.0}{:>8.0}", "compiled code cached", start.http_cached_ms, start.stdio_cached_ms)?;
+            writeln!(output, "  {:<28}{:>8.0}{:>8.0}", "nothing cached", start.http_fresh_ms, start.stdio_fresh_ms)?;
+        }
+        writeln!(output, "\n{}", self.to_json())?;
+        Ok(())
+    }
+
+    /// The figures that show that something is broken, in words.
+    pub(crate) fn absurd(&self) -> Vec<String> {
+        let mut absurd = Vec::new();
+        for line in self.latency.iter().filter(|line| line.over == Over::Http || line.over == Over::Stdio) {
+            let limit = ABSURD_CPU_US.iter().find(|(case, _)| *case == line.case);
+            if let Some((case, limit)) = limit.filter(|(_, limit)| line.figures.cpu_us > *limit) {
+                let name = case.name();
+                absurd.push(format!(
+                    "`{name}` over {} takes {:.0} µs of server CPU, over {limit} µs",
+                    line.over.name(),
+                    line.figures.cpu_us
+                ));
+            }
+        }
+        for line in self.throughput.iter().filter(|line| line.over == Over::Http && line.case == Case::One && line.connections > 1) {
+            if line.figures.calls_per_s < ABSURD_CALLS_PER_S {
+                absurd.push(format!("{:.0} calls per second of `select 1` on {} connections", line.figures.calls_per_s, line.connections));
+            }
+        }
+        if let Some(memory) = self.memory.filter(|memory| memory.peak_kib > ABSURD_KIB) {
+            absurd.push(format!("{} MiB resident", memory.peak_kib >> 10));
+        }
+        if let Some(start) = self.start {
+            let most = [start.http_cached_ms.max(start.stdio_cached_ms), start.http_fresh_ms.max(start.stdio_fresh_ms)];
+            for (ms, limit) in most.into_iter().zip(ABSURD_START_MS) {
+                if ms > limit {
+                    absurd.push(format!("a start of {ms:.0} ms, over {limit} ms"));
+                }
+            }
+        }
+        absurd
+    }
+
+    fn to_json(&self) -> Value {
+        let lines = |lines: &[Measured]| lines.iter().map(|line| line_json(line, bare_of(line, lines))).collect::<Vec<_>>();
+        json!({
+            "benchmark": "wire",
+            "quick": self.quick,
+            "cpus": std::thread::available_parallelism().map_or(0, std::num::NonZero::get),
+            "latency": lines(&self.latency),
+            "throughput": lines(&self.throughput),
+            "floor": lines(&self.floor),
+            "memory_kib": self.memory.map(|memory| json!({
+                "idle": memory.idle_kib,
+                "load_100_rows": memory.load_100_kib,
+                "load_1000_rows": memory.load_1000_kib,
+                "after": memory.after_kib,
+                "highest": memory.peak_kib,
+            })),
+            "start_ms": self.start.map(|start| json!({
+                "http_cached": round(start.http_cached_ms),
+                "http_fresh": round(start.http_fresh_ms),
+                "stdio_cached": round(start.stdio_cached_ms),
+                "stdio_fresh": round(start.stdio_fresh_ms),
+            })),
+        })
+    }
+}
+
+/// The bare query of the same statement on as many connections.
+fn bare_of<'a>(line: &Measured, lines: &'a [Measured]) -> Option<&'a Measured> {
+    lines.iter().find(|other| other.over == Over::Bare && other.case == line.case && other.connections == line.connections)
+}
+
+fn table(lines: &[Measured]) -> Result<String> {
+    let mut text = format!(
+        "  {:<16}{:<20}{:>4}{:>11}{:>8}{:>10}{:>10}{:>10}{:>8}{:>10}{:>8}{:>10}",
+        "", "", "×", "CPU µs", "× bare", "p50 µs", "p95 µs", "p99 µs", "× bare", "calls/s", "× bare", "bytes"
+    );
+    for line in lines {
+        let figures = line.figures;
+        let bare = bare_of(line, lines).map(|bare| bare.figures);
+        let ratio = |own: f64, other: Option<f64>| other.map_or_else(String::new, |other| format!("{:.2}", own / other));
+        write!(
+            text,
+            "\n  {:<16}{:<20}{:>4}{:>11.1}{:>8}{:>10.0}{:>10.0}{:>10.0}{:>8}{:>10.0}{:>8}{:>10}",
+            line.case.name(),
+            line.over.name(),
+            line.connections,
+            figures.cpu_us,
+            ratio(figures.cpu_us, bare.map(|bare| bare.cpu_us)),
+            figures.p50_us,
+            figures.p95_us,
+            figures.p99_us,
+            ratio(figures.p50_us, bare.map(|bare| bare.p50_us)),
+            figures.calls_per_s,
+            ratio(figures.calls_per_s, bare.map(|bare| bare.calls_per_s)),
+            if figures.bytes == 0 { String::new() } else { figures.bytes.to_string() },
+        )?;
+    }
+    Ok(text)
+}
+
+fn line_json(line: &Measured, bare: Option<&Measured>) -> Value {
+    let figures = line.figures;
+    let mut value = json!({
+        "case": line.case.name(),
+        "over": line.over.name(),
+        "connections": line.connections,
+        "calls": figures.calls,
+        "bytes": figures.bytes,
+        "cpu_us": round(figures.cpu_us),
+        "p50_us": round(figures.p50_us),
+        "p95_us": round(figures.p95_us),
+        "p99_us": round(figures.p99_us),
+        "calls_per_s": round(figures.calls_per_s),
+    });
+    if let Some(Measured { figures: bare, .. }) = bare {
+        value["cpu_ratio"] = round(figures.cpu_us / bare.cpu_us).into();
+        value["p50_ratio"] = round(figures.p50_us / bare.p50_us).into();
+        value["calls_per_s_ratio"] = round(figures.calls_per_s / bare.calls_per_s).into();
+    }
+    value
+}
+
+/// To two digits behind the point.
+fn round(value: f64) -> f64 {
+    (value * 100.0).round() / 100.0
+}
