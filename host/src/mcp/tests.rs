@@ -133,6 +133,8 @@ async fn what_is_wrong_with_a_request_is_a_protocol_error() {
         (modern("completion/complete", json!({ "ref": { "type": "ref/prompt", "name": "nope" }, "argument": { "name": "a", "value": "" } })), -32602),
         (modern("tools/call", json!({ "name": "nope", "requestState": "forged" })), -32602),
         (modern("logging/setLevel", json!({ "level": "debug" })), -32601),
+        (modern("logging/setLevel", json!({ "level": "no level" })), -32601),
+        (modern("resources/subscribe", json!({})), -32601),
         (modern("no/such", json!({})), -32601),
     ] {
         let answer = exchange(&mut client, request.clone()).await;
@@ -160,6 +162,8 @@ async fn older_clients_keep_their_methods_and_codes() {
     assert_eq!(exchange(&mut client, request("resources/unsubscribe", json!({ "uri": "x://y" }))).await, ok);
     let answer = exchange(&mut client, request("resources/read", json!({ "uri": "x://nope" }))).await;
     assert_eq!((&answer["error"]["code"], &answer["error"]["data"]["uri"]), (&json!(-32002), &json!("x://nope")));
+    let answer = exchange(&mut client, request("logging/setLevel", json!({ "level": "no level" }))).await;
+    assert_eq!(answer["error"]["code"], -32602);
     let answer = exchange(&mut client, request("tools/list", json!({}))).await;
     assert_eq!(answer["result"]["tools"], json!([]));
 }

@@ -230,6 +230,7 @@ async fn what_does_not_fit_gets_its_own_status() {
     assert_eq!((method.status, &method.json()["error"]["code"]), (404, &json!(-32601)));
     let tool = running.post("", &modern("tools/call", json!({ "name": "nope" })).to_string()).await;
     assert_eq!((tool.status, &tool.json()["error"]["code"]), (200, &json!(-32602)));
+    assert!(tool.has("content-length"), "an answer in one piece has a length: {tool:?}");
     assert_eq!(running.request("PUT", "/mcp", "", "").await.status, 405);
     running.stop().await;
 }
