@@ -40,19 +40,11 @@ async fn a_cancelled_call_stops_its_statement() {
     let call = call();
     let cancellation = call.cancellation.clone();
     let begun = Instant::now();
-<<<<<<< HEAD
-    let (result, ()) =
-        tokio::join!(sqlite.read(&call, &claimed(ENDLESS, StatementKind::Read), &[], &options()).into_future(), async move {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-            cancellation.cancel();
-        });
-=======
     let (statement, options) = (claimed(ENDLESS, StatementKind::Read), options());
     let (result, ()) = tokio::join!(sqlite.read(&call, &statement, &[], &options), async move {
         tokio::time::sleep(Duration::from_millis(100)).await;
         cancellation.cancel();
     });
->>>>>>> main
     assert_eq!(result.unwrap_err().kind, ErrorKind::Cancelled);
     assert!(begun.elapsed() < Duration::from_millis(1100));
 }
