@@ -244,24 +244,23 @@ fn features(context: &RequestContext<RoleServer>) -> ClientFeatures {
     }
 }
 
-/// Methods that rmcp knows. A request for one of them whose parameters do not parse comes in as a custom request.
+/// Methods of every era. A request for one that rmcp knows, whose parameters do not parse, comes in as a custom request.
 const METHODS: &[&str] = &[
-    "initialize",
-    "server/discover",
-    "ping",
     "completion/complete",
-    "logging/setLevel",
     "prompts/get",
     "prompts/list",
     "resources/list",
     "resources/templates/list",
     "resources/read",
-    "resources/subscribe",
-    "resources/unsubscribe",
-    "subscriptions/listen",
     "tools/call",
     "tools/list",
 ];
+
+/// Methods that 2026-07-28 brought.
+const MODERN_METHODS: &[&str] = &["server/discover", "subscriptions/listen"];
+
+/// Methods that 2026-07-28 dropped.
+const LEGACY_METHODS: &[&str] = &["initialize", "ping", "logging/setLevel", "resources/subscribe", "resources/unsubscribe"];
 
 impl ServerHandler for Server {
     fn get_info(&self) -> ServerConfig {
@@ -372,7 +371,8 @@ impl ServerHandler for Server {
     }
 
     async fn on_custom_request(&self, request: CustomRequest, context: RequestContext<RoleServer>) -> Result<CustomResult, ErrorData> {
-        if METHODS.contains(&request.method.as_str()) {
+        let of_era = if Self::is_modern(&context) { MODERN_METHODS } else { LEGACY_METHODS };
+        if METHODS.iter().chain(of_era).any(|known| *known == request.method) {
             Malformed::note(&context.extensions);
             return Err(ErrorData::invalid_params(format!("the parameters of `{}` do not fit its schema", request.method), None));
         }
