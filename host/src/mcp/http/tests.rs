@@ -1,6 +1,3 @@
-<<<<<<< HEAD
-
-=======
 //! The HTTP front over real sockets, with a server that has no plugins.
 
 use std::net::SocketAddr;
@@ -344,4 +341,3 @@ async fn a_session_too_many_gets_503() {
     assert_eq!(running.post("", &discover()).await.status, 200);
     running.stop().await;
 }
->>>>>>> main
