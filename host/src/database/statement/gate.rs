@@ -179,7 +179,9 @@ impl<'t, 'a> Gate<'t, 'a> {
         let next = first + 1;
         let reason = format!("`{verb}` {does}");
         match (verb, self.engine) {
-            ("SET" | "RESET", EngineKind::Postgres | EngineKind::MySql) => self.acts.merge(settings::judge(&self.tokens[first..], self.engine)),
+            ("SET" | "RESET", EngineKind::Postgres | EngineKind::MySql) => {
+                self.acts.merge(settings::judge(&self.tokens[first..], self.engine))
+            }
             ("PREPARE", EngineKind::Postgres) if self.is(next, "TRANSACTION") => {
                 self.acts.raise(Transaction, "`PREPARE TRANSACTION` ends a transaction");
             }
@@ -311,7 +313,8 @@ impl<'t, 'a> Gate<'t, 'a> {
         let mut index = with + 1;
         while index < self.tokens.len() && !self.is_symbol(index, ')') {
             let previous = index - 1;
-            let is_named = self.is_symbol(previous, ',') || self.is_any(previous, &["WITH", "RECURSIVE", "BY", "SET", "TO", "DEFAULT", "USING"]);
+            let is_named =
+                self.is_symbol(previous, ',') || self.is_any(previous, &["WITH", "RECURSIVE", "BY", "SET", "TO", "DEFAULT", "USING"]);
             if !is_named && self.is_any(index, QUERY) {
                 return;
             }

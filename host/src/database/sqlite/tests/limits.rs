@@ -103,13 +103,10 @@ async fn deep_and_long_statements_end_without_harm() {
     let (_folder, sqlite) = shop(SHOP).await;
     let deep =
         |open: &str, middle: &str, close: &str, times: usize| format!("SELECT {}{middle}{}", open.repeat(times), close.repeat(times));
-<<<<<<< HEAD
-=======
     let chain = |times: usize, body: &str| {
         let links: Vec<_> = (0..times).map(|n| format!("c{n} AS ({})", body.replace('$', &format!("c{}", n + 1)))).collect();
         format!("WITH {}, c{times} AS (SELECT 1 AS a) SELECT 1 FROM c0", links.join(", "))
     };
->>>>>>> main
     for sql in [
         deep("(", "1", ")", 60_000),
         deep("NOT ", "1", "", 30_000),
