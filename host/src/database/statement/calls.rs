@@ -5,6 +5,7 @@ use super::lexer::TokenKind;
 use crate::config::EngineKind;
 
 /// Keywords that may stand before `(` without being called, in any of the dialects.
+#[rustfmt::skip]
 const SYNTAX: &[&str] = &[
     "ALL", "ALWAYS", "ANALYSE", "ANALYZE", "AND", "ANY", "ARRAY", "AS", "ASC", "BEGIN", "BETWEEN", "BINARY", "BY", "CALL", "CASE", "CHECK",
     "COLLATE", "COLUMNS", "CONFLICT", "CROSS", "CUBE", "CYCLE", "DEFAULT", "DELETE", "DESC", "DISTINCT", "DISTINCTROW", "DIV", "DO", "ELSE",
@@ -40,7 +41,9 @@ impl Call<'_, '_> {
     /// Its name with its schema, as SQL would have it: parts without quotes in lower case, others as they are, in quotes where needed.
     pub(super) fn full_name(&self, engine: EngineKind) -> String {
         let parts = match self.parts.as_slice() {
-            [schema, rest @ ..] if engine == EngineKind::Postgres && !rest.is_empty() && schema.text.eq_ignore_ascii_case("pg_catalog") => rest,
+            [schema, rest @ ..] if engine == EngineKind::Postgres && !rest.is_empty() && schema.text.eq_ignore_ascii_case("pg_catalog") => {
+                rest
+            }
             parts => parts,
         };
         parts.iter().map(|part| identifier(part)).collect::<Vec<_>>().join(".")

@@ -1,6 +1,7 @@
 //! Functions that MySQL 8, MariaDB and TiDB have built in.
 
 /// Compute from their arguments, the data and the settings, and leave nothing behind.
+#[rustfmt::skip]
 pub(super) const PURE: &[&str] = &[
     "abs", "acos", "add_months", "adddate", "addtime", "aes_decrypt", "aes_encrypt", "any_value", "ascii", "asin", "atan", "atan2", "avg",
     "bigint", "bin", "bin_to_uuid", "binary", "bit", "bit_and", "bit_count", "bit_length", "bit_or", "bit_xor", "cast", "ceil", "ceiling",
@@ -52,6 +53,7 @@ pub(super) const PURE: &[&str] = &[
 ];
 
 /// Harmless, but they change from call to call or look at the session.
+#[rustfmt::skip]
 pub(super) const OTHER: &[&str] = &[
     "benchmark", "binlog_gtid_pos", "connection_id", "current_xid", "found_rows", "last_insert_id", "lastval", "name_const", "rand",
     "random_bytes", "row_count", "sleep", "sys_guid", "tidb_current_tso", "uuid", "uuid_short", "uuid_v4", "uuid_v7",

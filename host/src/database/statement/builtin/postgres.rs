@@ -1,6 +1,7 @@
 //! Functions that PostgreSQL 13 to 18 have built in: in `pg_catalog` immutable or stable in all their forms, or part of the grammar.
 
 /// Compute from their arguments, the data and the settings, and leave nothing behind.
+#[rustfmt::skip]
 pub(super) const PURE: &[&str] = &[
     "abbrev", "abs", "acldefault", "aclexplode", "acos", "acosd", "acosh", "age", "any_value", "area", "array_agg", "array_append",
     "array_cat", "array_dims", "array_fill", "array_length", "array_lower", "array_ndims", "array_position", "array_positions",
@@ -86,6 +87,7 @@ pub(super) const PURE: &[&str] = &[
 ];
 
 /// Harmless, but they change from call to call or look at the session.
+#[rustfmt::skip]
 pub(super) const OTHER: &[&str] = &[
     "array_sample", "array_shuffle", "bernoulli", "clock_timestamp", "current_query", "currtid2", "currval", "gen_random_uuid", "lastval",
     "pg_available_wal_summaries", "pg_blocking_pids", "pg_collation_actual_version", "pg_control_checkpoint", "pg_control_init",
