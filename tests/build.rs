@@ -81,5 +81,7 @@ fn constants(tests: &Path, target: &Path, guests: &[String]) -> Result<String, B
             name.to_uppercase()
         )?;
     }
+    let all: Vec<String> = guests.iter().map(|guest| guest.replace('-', "_").to_uppercase()).collect();
+    writeln!(text, "/// All of them.\npub(crate) const ALL: [Guest; {}] = [{}];", all.len(), all.join(", "))?;
     Ok(text)
 }

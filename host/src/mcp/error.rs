@@ -233,7 +233,7 @@ mod tests {
     fn a_failure_of_the_plugins_own_keeps_its_code() {
         let own =
             ToolFailure { code: "OUT_OF_TEA".into(), message: "no tea".into(), hint: None, retryable: true, details: Some(json!([1])) };
-        let result = tool_result(CallError::Tool(own), &call()).unwrap();
+        let result = tool_result(CallError::Tool(Box::new(own)), &call()).unwrap();
         assert_eq!(text(&result), "OUT_OF_TEA: no tea");
         assert_eq!(result.structured_content.unwrap()["error"]["details"], json!([1]));
     }

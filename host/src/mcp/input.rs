@@ -316,7 +316,7 @@ fn random_id() -> String {
 }
 
 fn failure(code: &str, message: impl Into<String>) -> CallError {
-    CallError::Tool(ToolFailure { code: code.to_owned(), message: message.into(), hint: None, retryable: false, details: None })
+    CallError::Tool(Box::new(ToolFailure { code: code.to_owned(), message: message.into(), hint: None, retryable: false, details: None }))
 }
 
 fn malformed(name: &str, reason: &str) -> CallError {

@@ -2,7 +2,7 @@
 //!
 //! sqlx opens, pools and closes the connections. While a [`Handle`] holds the lock of one, sqlx's own thread makes no
 //! call on it, and statements are prepared, stepped and read here. The callbacks carry no pointer to anything that ends:
-//! they look up what runs on their thread in [`run`](super::run), and refuse when nothing does.
+//! they look up what runs on their thread in `run.rs`, and refuse when nothing does.
 
 #![expect(unsafe_code, reason = "sqlx has no interface to the authorizer, the limits, the tail of a statement or declared types")]
 

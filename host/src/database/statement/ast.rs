@@ -58,7 +58,8 @@ pub(super) fn look_at(text: &str, engine: EngineKind) -> Sight {
         EngineKind::MySql => &MySqlDialect {},
         EngineKind::Sqlite => &SQLiteDialect {},
     };
-    let parsed = Parser::new(dialect).with_recursion_limit(RECURSION_LIMIT).try_with_sql(text).and_then(|mut parser| parser.parse_statements());
+    let parsed =
+        Parser::new(dialect).with_recursion_limit(RECURSION_LIMIT).try_with_sql(text).and_then(|mut parser| parser.parse_statements());
     let Ok(statements) = parsed else { return Sight::Nothing };
     match statements.as_slice() {
         [] => Sight::Nothing,

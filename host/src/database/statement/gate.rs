@@ -154,10 +154,15 @@ impl<'t, 'a> Gate<'t, 'a> {
         }
         self.scan(first);
         for index in first..self.tokens.len() {
-            if self.is(index, "INTO") && !self.is(index.wrapping_sub(1), "AS") {
+            if self.is(index, "INTO") && !self.is_label(index) {
                 self.into(index);
             }
         }
+    }
+
+    /// Whether `AS` makes the keyword at `index` the name of a column, as PostgreSQL allows; the name may be `as`, too.
+    fn is_label(&self, index: usize) -> bool {
+        self.is(index.wrapping_sub(1), "AS") && !self.is(index.wrapping_sub(2), "AS")
     }
 
     /// `SELECT … INTO`: a table, variables or a file, by dialect.
@@ -308,17 +313,18 @@ impl<'t, 'a> Gate<'t, 'a> {
 
     /// Finds what a `WITH` that begins at `with` is for; more than reading is noted.
     fn main_verb(&mut self, with: usize) {
+        const BEFORE_A_NAME: &[&str] = &["WITH", "RECURSIVE", "BY", "SET", "TO", "DEFAULT", "USING", "CYCLE"];
         let mut index = with + 1;
         while index < self.tokens.len() && !self.is_symbol(index, ')') {
             let previous = index - 1;
-            let is_named = self.is_symbol(previous, ',') || self.is_any(previous, &["WITH", "RECURSIVE", "BY", "SET", "TO", "DEFAULT", "USING"]);
-            if !is_named && self.is_any(index, QUERY) {
-                return;
-            }
-            if !is_named && self.is_any(index, CHANGE) {
+            let is_named = self.is_symbol(previous, ',') || self.is_any(previous, BEFORE_A_NAME);
+            if (self.is_any(index, CHANGE) && !is_named) || self.changes_rows(index) {
                 let verb = self.tokens[index].text.to_ascii_uppercase();
                 self.acts.raise(StatementKind::Write, format!("`{verb}` after `WITH` changes rows"));
                 self.changes.push(index);
+                return;
+            }
+            if self.is_any(index, QUERY) && !is_named {
                 return;
             }
             if self.is_symbol(index, '(') {
@@ -374,6 +380,7 @@ impl<'t, 'a> Gate<'t, 'a> {
         match () {
             () if self.is_any(index, &["INSERT", "MERGE", "REPLACE"]) => self.is(next, "INTO"),
             () if self.is(index, "DELETE") => self.is(next, "FROM"),
+            () if self.is_any(next, &["AS", "IS"]) || self.is_symbol(next, '(') => false,
             () if self.is(index, "UPDATE") => (next + 1..next + LONGEST_TARGET).any(|index| self.is(index, "SET")),
             () => false,
         }

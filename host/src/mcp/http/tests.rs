@@ -1,6 +1,3 @@
-<<<<<<< HEAD
-
-=======
 //! The HTTP front over real sockets, with a server that has no plugins.
 
 use std::net::SocketAddr;
@@ -117,10 +114,9 @@ fn discover() -> String {
 #[tokio::test]
 async fn clients_of_both_eras_are_served_on_one_endpoint() {
     let running = start(|_| {}).await;
-    for lifecycle in [
-        ClientLifecycleMode::Discover { preferred_versions: vec![ProtocolVersion::V_2026_07_28] },
-        ClientLifecycleMode::Initialize,
-    ] {
+    for lifecycle in
+        [ClientLifecycleMode::Discover { preferred_versions: vec![ProtocolVersion::V_2026_07_28] }, ClientLifecycleMode::Initialize]
+    {
         let config = StreamableHttpClientTransportConfig::with_uri(format!("http://{}/mcp", running.address));
         let client = ().serve_with_lifecycle(StreamableHttpClientTransport::from_config(config), lifecycle).await.unwrap();
         assert!(client.list_all_tools().await.unwrap().is_empty());
@@ -140,7 +136,10 @@ async fn a_host_or_origin_from_elsewhere_is_refused() {
     assert_eq!(running.send(host("localhost").as_bytes()).await.status, 200);
     assert_eq!(running.send(host("db.example.com").as_bytes()).await.status, 200);
     assert_eq!(running.send(host("evil.example.com").as_bytes()).await.status, 403);
-    assert_eq!(running.send(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\nConnection: close\r\n\r\n").await.status, 400);
+    assert_eq!(
+        running.send(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\nConnection: close\r\n\r\n").await.status,
+        400
+    );
     assert_eq!(running.send(b"GET /health/live HTTP/1.1\r\nConnection: close\r\n\r\n").await.status, 400);
 
     let own = format!("Origin: http://localhost:{}\r\n", running.address.port());
@@ -239,6 +238,7 @@ async fn what_does_not_fit_gets_its_own_status() {
 async fn slow_clients_are_cut_off() {
     let running = start(|options| {
         options.header_timeout = Duration::from_millis(200);
+        options.idle_timeout = Duration::from_millis(200);
         options.body_timeout = Duration::from_millis(200);
     })
     .await;
@@ -246,10 +246,12 @@ async fn slow_clients_are_cut_off() {
     // Half a head: no answer but the end of the connection.
     let head = running.send(b"POST /mcp HTTP/1.1\r\nHost: localhost\r\n").await;
     assert!(head.status == 0 || head.status == 408, "{head:?}");
-    let body = running
-        .send(b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{")
-        .await;
+    let body =
+        running.send(b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{").await;
     assert_eq!(body.status, 408);
+    // Quiet from the begin, and quiet after an answer.
+    assert_eq!(running.send(b"").await.status, 0);
+    assert_eq!(running.send(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n").await.status, 200);
     assert!(started.elapsed() < Duration::from_secs(10));
     running.stop().await;
 }
@@ -340,4 +342,3 @@ async fn a_session_too_many_gets_503() {
     assert_eq!(running.post("", &discover()).await.status, 200);
     running.stop().await;
 }
->>>>>>> main

@@ -40,19 +40,11 @@ async fn a_cancelled_call_stops_its_statement() {
     let call = call();
     let cancellation = call.cancellation.clone();
     let begun = Instant::now();
-<<<<<<< HEAD
-    let (result, ()) =
-        tokio::join!(sqlite.read(&call, &claimed(ENDLESS, StatementKind::Read), &[], &options()).into_future(), async move {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-            cancellation.cancel();
-        });
-=======
     let (statement, options) = (claimed(ENDLESS, StatementKind::Read), options());
     let (result, ()) = tokio::join!(sqlite.read(&call, &statement, &[], &options), async move {
         tokio::time::sleep(Duration::from_millis(100)).await;
         cancellation.cancel();
     });
->>>>>>> main
     assert_eq!(result.unwrap_err().kind, ErrorKind::Cancelled);
     assert!(begun.elapsed() < Duration::from_millis(1100));
 }
@@ -111,13 +103,10 @@ async fn deep_and_long_statements_end_without_harm() {
     let (_folder, sqlite) = shop(SHOP).await;
     let deep =
         |open: &str, middle: &str, close: &str, times: usize| format!("SELECT {}{middle}{}", open.repeat(times), close.repeat(times));
-<<<<<<< HEAD
-=======
     let chain = |times: usize, body: &str| {
         let links: Vec<_> = (0..times).map(|n| format!("c{n} AS ({})", body.replace('$', &format!("c{}", n + 1)))).collect();
         format!("WITH {}, c{times} AS (SELECT 1 AS a) SELECT 1 FROM c0", links.join(", "))
     };
->>>>>>> main
     for sql in [
         deep("(", "1", ")", 60_000),
         deep("NOT ", "1", "", 30_000),

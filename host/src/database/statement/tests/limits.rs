@@ -131,7 +131,7 @@ fn the_longest_chains_that_are_parsed_fit_the_stack() {
 
 #[test]
 fn nested_pieces_do_not_take_long_at_any_depth() {
-    for depth in [10, 20, 30, 40, 60, 100, 200, 1_000, 2_900] {
+    for depth in [20, 50, 200, 2_900] {
         for (open, inner, close) in [
             ("(", "1", ")"),
             ("(SELECT ", "1", ")"),
@@ -186,9 +186,55 @@ fn mutated_texts_never_panic_and_what_passes_is_one_statement() {
         "PRAGMA main.table_info('t')",
     ];
     const PIECES: &[&str] = &[
-        "'", "\"", "`", "[", "]", "(", ")", ";", "\\", "$$", "$a$", "/*", "*/", "--", "-- ", "#", "\n", "\r", "\0", "E'", "U&\"", "UESCAPE", "é", "名",
-        "\u{feff}", "@", "@@", ":", "::", ":=", ".", "..", "1", "1e", "INTO", "BEGIN", "END", "CASE", "WITH", "AS", "EXPLAIN", "ANALYZE", "FOR UPDATE", "SELECT",
-        "DELETE FROM", "set_config(", " ", "/*!", ",",
+        "'",
+        "\"",
+        "`",
+        "[",
+        "]",
+        "(",
+        ")",
+        ";",
+        "\\",
+        "$$",
+        "$a$",
+        "/*",
+        "*/",
+        "--",
+        "-- ",
+        "#",
+        "\n",
+        "\r",
+        "\0",
+        "E'",
+        "U&\"",
+        "UESCAPE",
+        "é",
+        "名",
+        "\u{feff}",
+        "@",
+        "@@",
+        ":",
+        "::",
+        ":=",
+        ".",
+        "..",
+        "1",
+        "1e",
+        "INTO",
+        "BEGIN",
+        "END",
+        "CASE",
+        "WITH",
+        "AS",
+        "EXPLAIN",
+        "ANALYZE",
+        "FOR UPDATE",
+        "SELECT",
+        "DELETE FROM",
+        "set_config(",
+        " ",
+        "/*!",
+        ",",
     ];
     let mut random = Random(0x9E37_79B9_7F4A_7C15);
     for round in 0..6_000 {
@@ -211,7 +257,8 @@ fn mutated_texts_never_panic_and_what_passes_is_one_statement() {
         let text: String = text.into_iter().collect();
         let engine = ENGINES[round % 3];
         if let Ok(statement) = Statement::parse(&text, engine) {
-            let again = Statement::parse(&statement.text, engine).unwrap_or_else(|error| panic!("{text:?} then {:?}: {error}", statement.text));
+            let again =
+                Statement::parse(&statement.text, engine).unwrap_or_else(|error| panic!("{text:?} then {:?}: {error}", statement.text));
             assert_eq!((again.kind, &again.text), (statement.kind, &statement.text), "{text:?}");
         }
     }
