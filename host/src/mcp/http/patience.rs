@@ -14,6 +14,7 @@ use std::task::Poll;
 use std::task::ready;
 use std::time::Duration;
 
+use futures_util::task::AtomicWaker;
 use tokio::io::AsyncRead;
 use tokio::io::AsyncWrite;
 use tokio::io::ReadBuf;
@@ -40,17 +41,21 @@ pub(super) struct Limits {
 
 /// Where a connection stands.
 #[derive(Debug, Default)]
-pub(super) struct Pace(AtomicU8);
+pub(super) struct Pace {
+    stands: AtomicU8,
+    /// The task that reads: hyper may have looked for the next request before it let go of the last answer.
+    reader: AtomicWaker,
+}
 
 impl Pace {
     /// A head has arrived; the answer is written when the mark goes away.
     pub(super) fn begin_call(self: &Arc<Self>) -> InCall {
-        self.0.store(CALL, Ordering::Relaxed);
+        self.stands.store(CALL, Ordering::Relaxed);
         InCall(self.clone())
     }
 
     fn stands(&self) -> u8 {
-        self.0.load(Ordering::Relaxed)
+        self.stands.load(Ordering::Relaxed)
     }
 }
 
@@ -60,7 +65,8 @@ pub(super) struct InCall(Arc<Pace>);
 
 impl Drop for InCall {
     fn drop(&mut self) {
-        self.0.0.store(IDLE, Ordering::Relaxed);
+        self.0.stands.store(IDLE, Ordering::Relaxed);
+        self.0.reader.wake();
     }
 }
 
@@ -88,6 +94,7 @@ impl<S> Patient<S> {
             HEAD => self.limits.head,
             _ => {
                 self.reading = None;
+                self.pace.reader.register(context.waker());
                 return Poll::Pending;
             }
         };
@@ -128,7 +135,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
                     self.reading = None;
                 }
                 if buffer.filled().len() > before {
-                    let _ = self.pace.0.compare_exchange(IDLE, HEAD, Ordering::Relaxed, Ordering::Relaxed);
+                    let _ = self.pace.stands.compare_exchange(IDLE, HEAD, Ordering::Relaxed, Ordering::Relaxed);
                 }
                 Poll::Ready(result)
             }
