@@ -5,8 +5,8 @@
 
 mod explain;
 
-use super::super::error::DatabaseError;
-use super::super::error::ErrorKind;
+use crate::database::error::DatabaseError;
+use crate::database::error::ErrorKind;
 use super::StatementKind;
 use super::builtin;
 use super::builtin::Known;

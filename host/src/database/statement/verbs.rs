@@ -1,7 +1,7 @@
 //! What the first keyword of a statement says, per dialect.
 
-use super::super::error::DatabaseError;
-use super::super::error::ErrorKind;
+use crate::database::error::DatabaseError;
+use crate::database::error::ErrorKind;
 use super::StatementKind;
 use super::StatementKind::Admin;
 use super::StatementKind::Forbidden;

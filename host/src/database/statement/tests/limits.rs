@@ -3,8 +3,8 @@
 use std::time::Duration;
 use std::time::Instant;
 
-use super::super::MAXIMUM_TEXT_BYTES;
-use super::super::StatementKind;
+use crate::database::statement::MAXIMUM_TEXT_BYTES;
+use crate::database::statement::StatementKind;
 use super::Statement;
 use crate::config::EngineKind;
 use crate::database::error::ErrorKind;
