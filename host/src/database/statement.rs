@@ -1,7 +1,7 @@
 //! One statement, judged before anything runs: what it does, and on which tables.
 //!
-//! The text is split into tokens as the engine would ([`lexer`]), counted ([`single`]) and judged by its tokens
-//! ([`gate`]). A parser then looks at it too ([`ast`]); the more dangerous of the two verdicts holds, and where the
+//! The text is split into tokens as the engine would (`lexer`), counted (`single`) and judged by its tokens
+//! (`gate`). A parser then looks at it too (`ast`); the more dangerous of the two verdicts holds, and where the
 //! parser's grammar has a gap, the tokens decide alone.
 
 mod ast;

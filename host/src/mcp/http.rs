@@ -7,6 +7,7 @@ mod access;
 mod body;
 mod connection;
 mod front;
+mod patience;
 
 #[cfg(test)]
 mod tests;
@@ -53,8 +54,12 @@ pub struct HttpOptions {
     pub max_body_bytes: usize,
     /// How long a request's body may take to arrive; default 30 s.
     pub body_timeout: Duration,
-    /// How long a request's head may take to arrive; default 10 s.
+    /// How long a request's head may take to arrive once it began; default 10 s.
     pub header_timeout: Duration,
+    /// How long a connection may be quiet between requests; default 120 s.
+    pub idle_timeout: Duration,
+    /// How long a client may take nothing of what it is sent; default 30 s.
+    pub write_timeout: Duration,
     /// Connections at once; default 1,024. More of them wait.
     pub max_connections: usize,
     /// Sessions of older clients at once; default 1,000. More of them get 503.
@@ -79,6 +84,8 @@ impl HttpOptions {
             max_body_bytes: 4 << 20,
             body_timeout: Duration::from_secs(30),
             header_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(120),
+            write_timeout: Duration::from_secs(30),
             max_connections: 1024,
             max_sessions: 1000,
             session_idle: Duration::from_mins(15),

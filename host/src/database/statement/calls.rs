@@ -5,6 +5,7 @@ use super::lexer::TokenKind;
 use crate::config::EngineKind;
 
 /// Keywords that may stand before `(` without being called, in any of the dialects.
+#[rustfmt::skip]
 const SYNTAX: &[&str] = &[
     "ALL",
     "ALWAYS",

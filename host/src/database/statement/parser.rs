@@ -26,7 +26,7 @@ const THREADS: usize = 2;
 const WAITING: usize = 64;
 
 /// How long a text may take; then the tokens decide alone.
-const PATIENCE: Duration = Duration::from_millis(500);
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Tokens of the longest text that is parsed. With more, recursion may outgrow even these stacks, and the tokens decide alone.
 const MAXIMUM_TOKENS: usize = 10_000;

@@ -17,6 +17,8 @@ use hyper::body::SizeHint;
 use serde::de::IgnoredAny;
 use tokio::sync::mpsc;
 
+use super::patience::InCall;
+
 /// Levels of arrays and objects in each other.
 const DEPTH: usize = 64;
 
@@ -102,18 +104,25 @@ pub(super) struct AnswerBody {
     body: BoxBody<Bytes, Infallible>,
     /// Goes away with the body, when its last frame was taken or its connection is gone.
     _in_progress: Option<mpsc::Sender<()>>,
+    /// Goes away with the body, too: the connection is idle then.
+    _call: Option<InCall>,
 }
 
 impl AnswerBody {
     /// The body of a call's answer.
     pub(super) fn of_call(body: BoxBody<Bytes, Infallible>, in_progress: mpsc::Sender<()>) -> Self {
-        Self { body, _in_progress: Some(in_progress) }
+        Self { body, _in_progress: Some(in_progress), _call: None }
+    }
+
+    /// The body, holding `call` until it is written.
+    pub(super) fn until_written(self, call: InCall) -> Self {
+        Self { _call: Some(call), ..self }
     }
 }
 
 impl From<BoxBody<Bytes, Infallible>> for AnswerBody {
     fn from(body: BoxBody<Bytes, Infallible>) -> Self {
-        Self { body, _in_progress: None }
+        Self { body, _in_progress: None, _call: None }
     }
 }
 

@@ -70,7 +70,8 @@ impl Running {
         // The server may answer and close before it has read everything.
         let _ = stream.write_all(bytes).await;
         let mut answer = Vec::new();
-        let _ = tokio::time::timeout(Duration::from_secs(20), stream.read_to_end(&mut answer)).await.unwrap();
+        let ended = tokio::time::timeout(Duration::from_secs(20), stream.read_to_end(&mut answer)).await;
+        assert!(ended.is_ok(), "no end after {:?} to {:?}", String::from_utf8_lossy(&answer), String::from_utf8_lossy(bytes));
         let answer = String::from_utf8(answer).unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_default();
@@ -238,6 +239,7 @@ async fn what_does_not_fit_gets_its_own_status() {
 async fn slow_clients_are_cut_off() {
     let running = start(|options| {
         options.header_timeout = Duration::from_millis(200);
+        options.idle_timeout = Duration::from_millis(200);
         options.body_timeout = Duration::from_millis(200);
     })
     .await;
@@ -248,6 +250,9 @@ async fn slow_clients_are_cut_off() {
     let body =
         running.send(b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{").await;
     assert_eq!(body.status, 408);
+    // Quiet from the begin, and quiet after an answer.
+    assert_eq!(running.send(b"").await.status, 0);
+    assert_eq!(running.send(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n").await.status, 200);
     assert!(started.elapsed() < Duration::from_secs(10));
     running.stop().await;
 }

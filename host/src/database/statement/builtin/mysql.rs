@@ -1,6 +1,7 @@
 //! Functions that MySQL 8, MariaDB and TiDB have built in.
 
 /// Compute from their arguments, the data and the settings, and leave nothing behind.
+#[rustfmt::skip]
 pub(super) const PURE: &[&str] = &[
     "abs",
     "acos",
@@ -444,6 +445,7 @@ pub(super) const PURE: &[&str] = &[
 ];
 
 /// Harmless, but they change from call to call or look at the session.
+#[rustfmt::skip]
 pub(super) const OTHER: &[&str] = &[
     "benchmark",
     "binlog_gtid_pos",

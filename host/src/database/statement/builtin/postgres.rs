@@ -1,6 +1,7 @@
 //! Functions that PostgreSQL 13 to 18 have built in: in `pg_catalog` immutable or stable in all their forms, or part of the grammar.
 
 /// Compute from their arguments, the data and the settings, and leave nothing behind.
+#[rustfmt::skip]
 pub(super) const PURE: &[&str] = &[
     "abbrev",
     "abs",
@@ -649,6 +650,7 @@ pub(super) const PURE: &[&str] = &[
 ];
 
 /// Harmless, but they change from call to call or look at the session.
+#[rustfmt::skip]
 pub(super) const OTHER: &[&str] = &[
     "array_sample",
     "array_shuffle",

@@ -131,7 +131,7 @@ fn the_longest_chains_that_are_parsed_fit_the_stack() {
 
 #[test]
 fn nested_pieces_do_not_take_long_at_any_depth() {
-    for depth in [10, 20, 30, 40, 60, 100, 200, 1_000, 2_900] {
+    for depth in [20, 50, 200, 2_900] {
         for (open, inner, close) in [
             ("(", "1", ")"),
             ("(SELECT ", "1", ")"),
