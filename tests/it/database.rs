@@ -64,8 +64,16 @@ impl Library {
             Engine::Postgres | Engine::MySql => {
                 let server = server(engine);
                 run(engine, &server, &format!("create database {name}")).await;
-                let (place, _) = server.rsplit_once('/').expect("the URL names a database");
-                format!("{place}/{name}")
+                let (scheme, rest) = server.split_once("://").expect("it is a URL");
+                let authority = rest.split('/').next().unwrap_or(rest);
+                if engine == Engine::MySql {
+                    // An account of its own: one that may do everything sees the databases of all tests.
+                    run(engine, &server, &format!("create user '{name}'@'%' identified by 'own'; grant all on {name}.* to '{name}'@'%'")).await;
+                    let place = authority.rsplit('@').next().unwrap_or(authority);
+                    format!("{scheme}://{name}:own@{place}/{name}")
+                } else {
+                    format!("{scheme}://{authority}/{name}")
+                }
             }
         };
         let library = Self { engine, url, name, folder };
@@ -98,6 +106,9 @@ impl Library {
         if self.engine != Engine::Sqlite {
             let force = if self.engine == Engine::Postgres { " with (force)" } else { "" };
             run(self.engine, &server(self.engine), &format!("drop database {}{force}", self.name)).await;
+            if self.engine == Engine::MySql {
+                run(self.engine, &server(self.engine), &format!("drop user '{}'@'%'", self.name)).await;
+            }
         }
         drop(self.folder);
     }

@@ -40,8 +40,8 @@ async fn a_plugin_that_panics_costs_its_call() {
 }
 
 #[tokio::test]
-async fn a_plugin_that_recurses_costs_its_call() {
-    check(guests::RECURSES, "", json!({}), "PLUGIN_FAILED").await;
+async fn a_plugin_that_recurses_is_stopped_at_its_limit() {
+    check(guests::RECURSES, "", json!({}), "PLUGIN_LIMIT").await;
 }
 
 #[tokio::test]
