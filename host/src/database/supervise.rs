@@ -57,7 +57,10 @@ where
             Ok(Ok(value)) => Ok(value),
             Ok(Err(_)) => Err(stopped),
             Err(_) => Err(DatabaseError {
-                message: format!("{}; it did not end in time and its connection was closed: a write may still take effect", stopped.message),
+                message: format!(
+                    "{}; it did not end in time and its connection was closed: a write may still take effect",
+                    stopped.message
+                ),
                 ..stopped
             }),
         };

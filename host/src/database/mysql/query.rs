@@ -21,6 +21,17 @@ use sqlx::mysql::MySqlConnection;
 use sqlx::mysql::MySqlRow;
 use sqlx::mysql::MySqlStatement;
 
+use super::MySql;
+use super::connect::Access;
+use super::connect::Product;
+use super::connect::Session;
+use super::error;
+use super::pool::Checkout;
+use super::running::Running;
+use super::types;
+use super::types::Protocol;
+use super::types::Shape;
+use crate::call::Call;
 use crate::database::RunOptions;
 use crate::database::error::DatabaseError;
 use crate::database::error::ErrorKind;
@@ -33,17 +44,6 @@ use crate::database::statement::Statement;
 use crate::database::statement::StatementKind;
 use crate::database::supervise::supervised;
 use crate::database::value::Value;
-use super::MySql;
-use super::connect::Access;
-use super::connect::Product;
-use super::connect::Session;
-use super::error;
-use super::pool::Checkout;
-use super::running::Running;
-use super::types;
-use super::types::Protocol;
-use super::types::Shape;
-use crate::call::Call;
 
 /// Rows after the cut that are read and thrown away, when there are no more than these and no longer than
 /// [`LEFT_OVER_TIME`]: cheaper than a new connection. A result with more is not read on; its connection is closed.
