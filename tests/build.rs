@@ -48,6 +48,8 @@ fn build(repository: &Path, target: &Path, guests: &[String]) -> Result<(), Box<
     let mut cargo = Command::new(env::var("CARGO")?);
     cargo.current_dir(repository).args(["build", "--locked", "--target", TARGET, "--profile", PROFILE]);
     cargo.arg("--target-dir").arg(target);
+    // A build folder that the user's configuration names would be the outer one, and locked.
+    cargo.env("CARGO_BUILD_BUILD_DIR", target);
     for guest in guests {
         cargo.args(["--package", &format!("guest-{guest}")]);
     }

@@ -68,7 +68,8 @@ impl Library {
                 let authority = rest.split('/').next().unwrap_or(rest);
                 if engine == Engine::MySql {
                     // An account of its own: one that may do everything sees the databases of all tests.
-                    run(engine, &server, &format!("create user '{name}'@'%' identified by 'own'; grant all on {name}.* to '{name}'@'%'")).await;
+                    run(engine, &server, &format!("create user '{name}'@'%' identified by 'own'; grant all on {name}.* to '{name}'@'%'"))
+                        .await;
                     let place = authority.rsplit('@').next().unwrap_or(authority);
                     format!("{scheme}://{name}:own@{place}/{name}")
                 } else {

@@ -1,5 +1,7 @@
 //! Tests across crates: over the real wire, with the built program, on real databases. `tests/run` starts what they need.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where by panicking, also in what tests share")]
+
 mod commands;
 mod database;
 mod faults;

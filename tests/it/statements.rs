@@ -191,16 +191,22 @@ async fn a_writable_database_is_written_and_one_failure_undoes_a_batch(engine: E
 /// A statement that runs for a minute unless it is stopped, and how many of it the server runs now.
 fn slow(engine: Engine) -> (&'static str, Option<&'static str>) {
     match engine {
-        Engine::Sqlite => ("with recursive n(i) as (select 1 union all select i + 1 from n where i < 2000000000) select count(*) from n", None),
+        Engine::Sqlite => {
+            ("with recursive n(i) as (select 1 union all select i + 1 from n where i < 2000000000) select count(*) from n", None)
+        }
         Engine::Postgres => (
             "select pg_sleep(60)",
-            Some("select count(*) from pg_stat_activity where state = 'active' and query like '%pg_sleep(60)%' and pid <> pg_backend_pid() \
-                  and datname = current_database()"),
+            Some(
+                "select count(*) from pg_stat_activity where state = 'active' and query like '%pg_sleep(60)%' and pid <> pg_backend_pid() \
+                  and datname = current_database()",
+            ),
         ),
         Engine::MySql => (
             "select sleep(60)",
-            Some("select count(*) from information_schema.processlist where info like '%sleep(60)%' and id <> connection_id() \
-                  and db = database()"),
+            Some(
+                "select count(*) from information_schema.processlist where info like '%sleep(60)%' and id <> connection_id() \
+                  and db = database()",
+            ),
         ),
     }
 }

@@ -5,6 +5,7 @@ use std::io;
 use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 use tokio_util::sync::CancellationToken;
@@ -12,6 +13,8 @@ use tokio_util::sync::CancellationToken;
 use super::SourceOptions;
 use super::failure::Exit;
 use super::failure::Failure;
+use crate::call::Call;
+use crate::call::Caller;
 use crate::capability::Services;
 use crate::config::Config;
 use crate::config::ServerConfig;
@@ -66,10 +69,36 @@ pub(super) async fn run(options: &Options) -> Result<(), Failure> {
 }
 
 async fn serve_http(dispatcher: &Arc<Dispatcher>, config: &ServerConfig) -> Result<(), Failure> {
+    look_at_roles(dispatcher, config.http.ip().is_loopback()).await?;
     let server = server(dispatcher, config)?;
     let listening = |address| tracing::info!("Serving MCP at http://{address}/mcp");
     let served = until_stopped(async |shutdown| mcp::http::serve(http_options(config), server, shutdown, listening).await).await;
     served.map_err(|error| http_failure(&error))
+}
+
+/// How long a database may take to say what its role may do, at the start.
+const ROLE_LIMIT: Duration = Duration::from_secs(5);
+
+/// Looks at the roles that the host is logged in as: a role that nothing limits is told of on loopback and refused to the
+/// network, unless the operator allows it. A database that does not answer now is told of and served all the same.
+async fn look_at_roles(dispatcher: &Dispatcher, on_loopback: bool) -> Result<(), Failure> {
+    let call = Call::new(Caller::local(), ROLE_LIMIT);
+    for database in dispatcher.databases().iter() {
+        let name = &database.config().name;
+        match database.details(&call).await {
+            Ok(details) if !details.superuser || database.config().allow_superuser => {}
+            Ok(_) if on_loopback => {
+                tracing::warn!(database.name = %name, "Database `{name}` is used as a superuser; a role that may only read what it must is safer");
+            }
+            Ok(_) => {
+                let text = format!("database `{name}` is used as a superuser, which is not served to the network");
+                let hint = format!("use a role with fewer rights, or set `allow_superuser = true` under `[databases.{name}]`");
+                return Err(Failure::new(Exit::Configuration, format!("{text}; {hint}")));
+            }
+            Err(error) => tracing::warn!(database.name = %name, "Database `{name}` does not say what its role may do: {error}"),
+        }
+    }
+    Ok(())
 }
 
 /// How the edge listens, as the configuration wants it.

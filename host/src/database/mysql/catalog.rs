@@ -8,13 +8,6 @@ use sqlx::Executor;
 use sqlx::Row;
 use sqlx::mysql::MySqlRow;
 
-use super::super::catalog::Schema;
-use super::super::catalog::TableFilter;
-use super::super::catalog::TableKind;
-use super::super::catalog::TableSummary;
-use super::super::error::DatabaseError;
-use super::super::supervise::supervised;
-use super::super::value::Value;
 use super::MySql;
 use super::connect::Access;
 use super::connect::Product;
@@ -23,6 +16,13 @@ use super::error;
 use super::running::Running;
 use super::types;
 use crate::call::Call;
+use crate::database::catalog::Schema;
+use crate::database::catalog::TableFilter;
+use crate::database::catalog::TableKind;
+use crate::database::catalog::TableSummary;
+use crate::database::error::DatabaseError;
+use crate::database::supervise::supervised;
+use crate::database::value::Value;
 
 /// The server's own schemas, for a `NOT IN`.
 pub(super) const SYSTEM_SCHEMAS: &str = "('information_schema', 'performance_schema', 'mysql', 'sys', 'ndbinfo', 'metrics_schema', 'inspection_schema', 'lightning_metadata_schema')";

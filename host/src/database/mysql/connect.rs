@@ -15,9 +15,9 @@ use sqlx::mysql::MySqlConnection;
 use sqlx::mysql::MySqlSslMode;
 use sqlx::mysql::MySqlTypeInfo;
 
-use super::super::error::DatabaseError;
-use super::super::error::ErrorKind;
 use crate::config::DatabaseConfig;
+use crate::database::error::DatabaseError;
+use crate::database::error::ErrorKind;
 
 /// Prepared statements that a session keeps.
 const PREPARED_KEPT: usize = 32;

@@ -1,7 +1,5 @@
 //! Facts about the server and the account, and what is risky about the account.
 
-use super::super::catalog::DatabaseDetails;
-use super::super::error::DatabaseError;
 use super::MySql;
 use super::catalog::SYSTEM_SCHEMAS;
 use super::catalog::filled;
@@ -12,6 +10,8 @@ use super::connect::Product;
 use super::connect::Session;
 use crate::call::Call;
 use crate::config::Mode;
+use crate::database::catalog::DatabaseDetails;
+use crate::database::error::DatabaseError;
 
 /// Privileges that change rows or schemas.
 const WRITING: &[&str] = &[

@@ -18,13 +18,13 @@ use sqlx::mysql::MySqlConnection;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::Semaphore;
 
-use super::super::error::DatabaseError;
-use super::super::error::ErrorKind;
 use super::connect::Access;
 use super::connect::Session;
 use super::error;
 use crate::config::DatabaseConfig;
 use crate::config::PoolConfig;
+use crate::database::error::DatabaseError;
+use crate::database::error::ErrorKind;
 
 /// A connection that was idle for longer is asked for a sign of life before it is lent.
 const CHECKED_AFTER: Duration = Duration::from_secs(30);

@@ -21,18 +21,6 @@ use sqlx::mysql::MySqlConnection;
 use sqlx::mysql::MySqlRow;
 use sqlx::mysql::MySqlStatement;
 
-use super::super::RunOptions;
-use super::super::error::DatabaseError;
-use super::super::error::ErrorKind;
-use super::super::rows::Flow;
-use super::super::rows::RowLimits;
-use super::super::rows::RowSet;
-use super::super::rows::RowTooLarge;
-use super::super::rows::RowWriter;
-use super::super::statement::Statement;
-use super::super::statement::StatementKind;
-use super::super::supervise::supervised;
-use super::super::value::Value;
 use super::MySql;
 use super::connect::Access;
 use super::connect::Product;
@@ -44,6 +32,18 @@ use super::types;
 use super::types::Protocol;
 use super::types::Shape;
 use crate::call::Call;
+use crate::database::RunOptions;
+use crate::database::error::DatabaseError;
+use crate::database::error::ErrorKind;
+use crate::database::rows::Flow;
+use crate::database::rows::RowLimits;
+use crate::database::rows::RowSet;
+use crate::database::rows::RowTooLarge;
+use crate::database::rows::RowWriter;
+use crate::database::statement::Statement;
+use crate::database::statement::StatementKind;
+use crate::database::supervise::supervised;
+use crate::database::value::Value;
 
 /// Rows after the cut that are read and thrown away, when there are no more than these and no longer than
 /// [`LEFT_OVER_TIME`]: cheaper than a new connection. A result with more is not read on; its connection is closed.

@@ -4,11 +4,6 @@ use std::collections::BTreeMap;
 
 use sqlx::mysql::MySqlRow;
 
-use super::super::catalog::Routine;
-use super::super::catalog::RoutineFilter;
-use super::super::catalog::RoutineKind;
-use super::super::error::DatabaseError;
-use super::super::value::Value;
 use super::MySql;
 use super::catalog::SYSTEM_SCHEMAS;
 use super::catalog::filled;
@@ -17,6 +12,11 @@ use super::catalog::rows;
 use super::catalog::text;
 use super::connect::Session;
 use crate::call::Call;
+use crate::database::catalog::Routine;
+use crate::database::catalog::RoutineFilter;
+use crate::database::catalog::RoutineKind;
+use crate::database::error::DatabaseError;
+use crate::database::value::Value;
 
 /// Schema, name and kind of a routine; a function and a procedure may share a name.
 type Key = (String, String, String);

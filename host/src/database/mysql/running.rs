@@ -13,10 +13,10 @@ use sqlx::AssertSqlSafe;
 use sqlx::Connection;
 use sqlx::Executor;
 
-use super::super::error::DatabaseError;
-use super::super::error::ErrorKind;
 use super::connect::Session;
 use super::pool::Pool;
+use crate::database::error::DatabaseError;
+use crate::database::error::ErrorKind;
 
 /// How long a killed statement may take to end before its whole connection is killed.
 ///

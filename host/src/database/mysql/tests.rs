@@ -19,14 +19,6 @@ use sqlx::Executor;
 use sqlx::Row;
 use sqlx::mysql::MySqlConnection;
 
-use super::super::Execution;
-use super::super::RunOptions;
-use super::super::error::DatabaseError;
-use super::super::rows::RowLimits;
-use super::super::rows::RowSet;
-use super::super::statement::Statement;
-use super::super::statement::StatementKind;
-use super::super::value::Value;
 use super::MySql;
 use crate::call::Call;
 use crate::call::Caller;
@@ -34,6 +26,14 @@ use crate::config::DatabaseConfig;
 use crate::config::DatabaseName;
 use crate::config::EngineKind;
 use crate::config::Mode;
+use crate::database::Execution;
+use crate::database::RunOptions;
+use crate::database::error::DatabaseError;
+use crate::database::rows::RowLimits;
+use crate::database::rows::RowSet;
+use crate::database::statement::Statement;
+use crate::database::statement::StatementKind;
+use crate::database::value::Value;
 
 /// The private server.
 fn server_url() -> String {
@@ -56,7 +56,9 @@ impl Fixture {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("tg_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let server = server_url();
-        let server = server.trim_end_matches('/');
+        // Without the database that the URL may name: each test has its own.
+        let path = server.find("://").and_then(|scheme| Some(scheme + 3 + server[scheme + 3..].find('/')?));
+        let server = &server[..path.unwrap_or(server.len())];
         let url = format!("{server}/{name}");
         let mut first = MySqlConnection::connect(server).await.expect("the server of `TIDEGATE_TEST_MYSQL` does not answer");
         (&mut first).execute(AssertSqlSafe(format!("CREATE DATABASE {name} CHARACTER SET utf8mb4"))).await.unwrap();

@@ -1,8 +1,8 @@
 //! Where a comment ends, and which comments MySQL runs as code.
 
-use super::super::error::DatabaseError;
-use super::super::error::ErrorKind;
 use crate::config::EngineKind;
+use crate::database::error::DatabaseError;
+use crate::database::error::ErrorKind;
 
 /// Optimizer hints that lift a limit of the session or change its settings for one statement.
 const REFUSED_HINTS: [&str; 4] = ["SET_VAR", "MAX_EXECUTION_TIME", "RESOURCE_GROUP", "MEMORY_QUOTA"];

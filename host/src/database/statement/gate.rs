@@ -5,8 +5,6 @@
 
 mod explain;
 
-use super::super::error::DatabaseError;
-use super::super::error::ErrorKind;
 use super::StatementKind;
 use super::builtin;
 use super::builtin::Known;
@@ -20,6 +18,8 @@ use super::verbs;
 use super::verbs::Role;
 use super::verdict::Verdict;
 use crate::config::EngineKind;
+use crate::database::error::DatabaseError;
+use crate::database::error::ErrorKind;
 
 /// Parentheses that may be open at once.
 const MAXIMUM_DEPTH: usize = 3_000;

@@ -7,10 +7,10 @@
 
 use std::borrow::Cow;
 
-use super::super::error::DatabaseError;
-use super::super::error::ErrorKind;
 use super::comment;
 use crate::config::EngineKind;
+use crate::database::error::DatabaseError;
+use crate::database::error::ErrorKind;
 
 /// What a token is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

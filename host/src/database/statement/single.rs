@@ -2,11 +2,11 @@
 //!
 //! One driver runs every statement of a text and another negotiates several by default, so the count is ours.
 
-use super::super::error::DatabaseError;
-use super::super::error::ErrorKind;
 use super::lexer::Token;
 use super::lexer::TokenKind;
 use crate::config::EngineKind;
+use crate::database::error::DatabaseError;
+use crate::database::error::ErrorKind;
 
 /// The tokens of the one statement, without semicolons before and after it.
 ///

@@ -1,13 +1,13 @@
 //! What the first keyword of a statement says, per dialect.
 
-use super::super::error::DatabaseError;
-use super::super::error::ErrorKind;
 use super::StatementKind;
 use super::StatementKind::Admin;
 use super::StatementKind::Forbidden;
 use super::StatementKind::Transaction;
 use super::StatementKind::Write;
 use crate::config::EngineKind;
+use crate::database::error::DatabaseError;
+use crate::database::error::ErrorKind;
 
 /// What a leading keyword begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

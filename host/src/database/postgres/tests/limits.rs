@@ -152,13 +152,13 @@ async fn a_cut_result_keeps_its_connection() {
 async fn a_full_pool_says_so() {
     let small = |config: &mut DatabaseConfig| {
         config.pool.max = 2;
-        config.pool.acquire_timeout = Duration::from_millis(200);
+        config.pool.acquire_timeout = Duration::from_secs(1);
     };
     on_configured("", small, |db| async move {
         let busy: Vec<_> = (0..2)
             .map(|_| {
                 let db = db.clone();
-                tokio::spawn(async move { db.read_fast("SELECT pg_sleep(1.5)", &[]).await.map(|_| ()) })
+                tokio::spawn(async move { db.read_fast("SELECT pg_sleep(4)", &[]).await.map(|_| ()) })
             })
             .collect();
         db.becomes(ACTIVE, "2").await;

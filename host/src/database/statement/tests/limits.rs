@@ -3,11 +3,11 @@
 use std::time::Duration;
 use std::time::Instant;
 
-use super::super::MAXIMUM_TEXT_BYTES;
-use super::super::StatementKind;
 use super::Statement;
 use crate::config::EngineKind;
 use crate::database::error::ErrorKind;
+use crate::database::statement::MAXIMUM_TEXT_BYTES;
+use crate::database::statement::StatementKind;
 
 const ENGINES: [EngineKind; 3] = [EngineKind::Postgres, EngineKind::MySql, EngineKind::Sqlite];
 
