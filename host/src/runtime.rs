@@ -1,6 +1,6 @@
 //! wasmtime, narrowed to what we use: one engine, one linker, one store per call.
 //!
-//! A [`Component`] is compiled once and instantiated for each call in a store of its own ([`component`] says why). Nothing
+//! A component is compiled once and instantiated for each call in a store of its own ([`component`] says why). Nothing
 //! above this layer and `capability` sees a wasmtime type.
 
 pub mod answer;

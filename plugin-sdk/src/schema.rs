@@ -87,7 +87,10 @@ fn remove_noise(object: &mut Map<String, Value>) {
 
 /// Takes `null` out of unions: a property that may be null may as well be left out.
 fn remove_null(object: &mut Map<String, Value>) {
-    if let Some(Value::Array(kinds)) = object.get_mut("type") {
+    // A value of many types may be null by intention; one of a single type is an optional one.
+    if let Some(Value::Array(kinds)) = object.get_mut("type")
+        && kinds.len() == 2
+    {
         kinds.retain(|kind| kind != "null");
         if let [kind] = kinds.as_slice() {
             let kind = kind.clone();

@@ -48,7 +48,8 @@ impl JsonSchema for Parameter {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        Schema::default()
+        // Every type by its name: a schema that says nothing is refused by some clients.
+        schemars::json_schema!({ "type": ["string", "number", "boolean", "null", "array", "object"] })
     }
 }
 

@@ -69,6 +69,13 @@ impl Fixture {
         fixture
     }
 
+    /// The URL of this database with another account, as `name:password`.
+    fn url_as(&self, account: &str) -> String {
+        let (scheme, rest) = self.url.split_once("://").unwrap();
+        let (_, place) = rest.rsplit_once('@').unwrap();
+        format!("{scheme}://{account}@{place}")
+    }
+
     /// The engine under test on this database, configured by `change`.
     fn engine(&self, change: impl FnOnce(&mut DatabaseConfig)) -> MySql {
         self.engine_at(&self.url, change)

@@ -149,7 +149,7 @@ async fn an_account_sees_only_what_it_may_and_is_warned_of_only_when_it_may_too_
     let user = format!("u{}", fixture.name);
     fixture.run(&format!("CREATE USER {user} IDENTIFIED BY 'p@ss'")).await;
     fixture.run(&format!("GRANT SELECT, SHOW VIEW ON {}.* TO {user}", fixture.name)).await;
-    let url = fixture.url.replacen("root@", &format!("{user}:p%40ss@"), 1);
+    let url = fixture.url_as(&format!("{user}:p%40ss"));
     let engine = fixture.engine_at(&url, |_| {});
     let schemas = engine.schemas(&call()).await.unwrap();
     let details = engine.details(&call()).await.unwrap();

@@ -244,7 +244,7 @@ async fn a_server_that_is_not_there_or_does_not_let_us_in_is_told_without_its_ad
 
     let user = format!("u{}", fixture.name);
     fixture.run(&format!("CREATE USER {user} IDENTIFIED BY 'right'")).await;
-    let url = fixture.url.replacen("root@", &format!("{user}:wrong@"), 1);
+    let url = fixture.url_as(&format!("{user}:wrong"));
     let error = read(&fixture.engine_at(&url, |_| {}), "SELECT 1").await.unwrap_err();
     fixture.run(&format!("DROP USER {user}")).await;
     assert_eq!(error.kind, ErrorKind::Unavailable);
