@@ -1,6 +1,5 @@
 //! Builds every guest of `tests/guests` to a component and writes the constants that name them.
 
-#![expect(clippy::print_stdout, reason = "that is how a build script speaks with cargo")]
 use std::env;
 use std::error::Error;
 use std::fmt::Write as _;
@@ -49,6 +48,8 @@ fn build(repository: &Path, target: &Path, guests: &[String]) -> Result<(), Box<
     let mut cargo = Command::new(env::var("CARGO")?);
     cargo.current_dir(repository).args(["build", "--locked", "--target", TARGET, "--profile", PROFILE]);
     cargo.arg("--target-dir").arg(target);
+    // A build folder that the user's configuration names would be the outer one, and locked.
+    cargo.env("CARGO_BUILD_BUILD_DIR", target);
     for guest in guests {
         cargo.args(["--package", &format!("guest-{guest}")]);
     }
@@ -82,5 +83,7 @@ fn constants(tests: &Path, target: &Path, guests: &[String]) -> Result<String, B
             name.to_uppercase()
         )?;
     }
+    let all: Vec<String> = guests.iter().map(|guest| guest.replace('-', "_").to_uppercase()).collect();
+    writeln!(text, "/// All of them.\npub(crate) const ALL: [Guest; {}] = [{}];", all.len(), all.join(", "))?;
     Ok(text)
 }

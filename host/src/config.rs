@@ -155,6 +155,8 @@ pub struct DatabaseConfig {
     pub max_bytes: usize,
     /// TLS.
     pub tls: TlsConfig,
+    /// Whether it may be served to the network with a role that nothing in the database limits; default false.
+    pub allow_superuser: bool,
 }
 
 impl DatabaseConfig {
@@ -170,6 +172,7 @@ impl DatabaseConfig {
             max_rows: 1000,
             max_bytes: 96 << 10,
             tls: TlsConfig::default(),
+            allow_superuser: false,
         })
     }
 }

@@ -290,6 +290,10 @@ fn expect_kind(statement: &Statement, allowed: &[StatementKind]) -> Result<(), D
         StatementKind::Read | StatementKind::Write => {
             DatabaseError::new(ErrorKind::ReadOnly, format!("only reading statements run here, and this one writes: {what}"))
         }
+        StatementKind::Admin if allowed.contains(&StatementKind::Write) => {
+            DatabaseError::new(ErrorKind::Refused, format!("this statement changes schema, roles or settings, and runs only alone: {what}"))
+                .hint("run it by itself with `execute_query`")
+        }
         StatementKind::Admin => {
             DatabaseError::new(ErrorKind::ReadOnly, format!("this statement changes schema, roles or settings: {what}"))
         }

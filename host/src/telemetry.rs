@@ -53,9 +53,11 @@ pub enum TelemetryError {
 ///
 /// A filter that is none; a second start.
 pub fn start(format: LogFormat, filter: &str) -> Result<(), TelemetryError> {
+    // The protocol library logs whole requests, arguments included, below this level; those reach no log.
+    let protocol = "rmcp=error".parse().map_err(|_| TelemetryError::Started)?;
     let parsed =
         EnvFilter::try_new(filter).map_err(|error| TelemetryError::Filter { filter: filter.to_owned(), reason: error.to_string() })?;
-    let registry = tracing_subscriber::registry().with(parsed);
+    let registry = tracing_subscriber::registry().with(parsed.add_directive(protocol));
     let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
     let started = match format {
         LogFormat::Human => registry.with(lines.with_ansi(io::IsTerminal::is_terminal(&io::stderr()))).try_init(),

@@ -1,5 +1,6 @@
 //! Starts the built program the way people and clients do, and talks to it with a client of its protocol.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::path::PathBuf;
@@ -189,9 +190,10 @@ impl Client {
     }
 
     /// Calls a tool; `arguments` is an object.
-    pub(crate) async fn call(&self, tool: &'static str, arguments: Value) -> Answer {
+    pub(crate) async fn call(&self, tool: impl Into<Cow<'static, str>>, arguments: Value) -> Answer {
+        let tool = tool.into();
         let Value::Object(arguments) = arguments else { panic!("arguments are an object") };
-        let request = CallToolRequestParams::new(tool).with_arguments(arguments);
+        let request = CallToolRequestParams::new(tool.clone()).with_arguments(arguments);
         let called = tokio::time::timeout(PATIENCE, self.service.call_tool(request)).await.expect("the call is answered in time");
         Answer(called.unwrap_or_else(|error| panic!("`{tool}` was a protocol error: {error}")))
     }

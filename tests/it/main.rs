@@ -1,6 +1,12 @@
 //! Tests across crates: over the real wire, with the built program, on real databases. `tests/run` starts what they need.
 
+mod commands;
+mod database;
+mod faults;
+mod folder;
 mod host;
+mod protocol;
+mod statements;
 mod tidy;
 
 /// A guest of `tests/guests`, built to a component.

@@ -4,6 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
 
+use crate::guests;
+
 /// The layers of the host, topmost first: each uses only those after it.
 const LAYERS: [&str; 12] =
     ["cli", "mcp", "dispatch", "plugin", "runtime", "capability", "bindings", "hook", "database", "call", "config", "telemetry"];
@@ -134,6 +136,16 @@ fn every_guest_has_a_test() {
             !tests.iter().any(|text| names_path(text, &constant) || text.contains(&folder))
         })
         .map(|guest| format!("tests/guests/{guest}: no test names it"));
+    check(broken.collect());
+}
+
+#[test]
+fn every_guest_has_a_manifest_and_is_built() {
+    let missing = |path: PathBuf| (!path.is_file()).then(|| format!("{} is missing", path.display()));
+    let broken = guests::ALL.iter().flat_map(|guest| {
+        let manifest = Path::new(guest.folder).join("plugin.toml");
+        [missing(manifest), missing(guest.component.into())].into_iter().flatten()
+    });
     check(broken.collect());
 }
 

@@ -21,7 +21,7 @@ impl catalog::Host for State {
     async fn list_databases(&mut self) -> wasmtime::Result<Vec<catalog::Database>> {
         self.enter()?;
         let visible = self.guest.grants.visible(&self.services.databases);
-        Ok(visible.map(|(database, right)| entry(database.config(), right)).collect())
+        Ok(visible.map(|(database, _)| entry(database.config())).collect())
     }
 
     async fn describe_database(&mut self, database: String) -> ToGuest<catalog::DatabaseDetails> {
@@ -95,14 +95,16 @@ fn decode_place<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, Databas
     })
 }
 
-fn entry(config: &crate::config::DatabaseConfig, right: Right) -> catalog::Database {
+fn entry(config: &crate::config::DatabaseConfig) -> catalog::Database {
     let engine = match config.engine {
         EngineKind::Sqlite => catalog::Engine::Sqlite,
         EngineKind::Postgres => catalog::Engine::Postgres,
         EngineKind::MySql => catalog::Engine::Mysql,
     };
-    let writable = config.mode == Mode::ReadWrite && right >= Right::Write;
-    let mode = if writable { catalog::Mode::ReadWrite } else { catalog::Mode::ReadOnly };
+    let mode = match config.mode {
+        Mode::ReadOnly => catalog::Mode::ReadOnly,
+        Mode::ReadWrite => catalog::Mode::ReadWrite,
+    };
     catalog::Database { name: config.name.to_string(), engine, mode }
 }
 

@@ -12,6 +12,7 @@ use super::failure::Exit;
 use super::failure::Failure;
 use super::output;
 use super::serve::compose;
+use super::serve::until_stopped;
 use crate::call::Call;
 use crate::call::Caller;
 use crate::dispatch::ToolRequest;
@@ -42,15 +43,13 @@ pub(super) async fn run(options: &Options) -> Result<(), Failure> {
     let arguments = parse(&options.arguments)?;
     let config = options.sources.load()?;
     let dispatcher = compose(&config).await?;
-    let call = Call::new(Caller::local(), config.server.call_timeout);
-    let cancellation = call.cancellation.clone();
-    let watcher = tokio::spawn(async move {
-        super::serve::stop_asked().await;
-        cancellation.cancel();
-    });
     let request = ToolRequest { name: options.tool.clone(), arguments, round: Round::default() };
-    let result = shell::call_tool(&dispatcher, &call, request).await;
-    watcher.abort();
+    let limit = config.server.call_timeout;
+    let result = until_stopped(async |stopped| {
+        let call = Call { cancellation: stopped, ..Call::new(Caller::local(), limit) };
+        shell::call_tool(&dispatcher, &call, request).await
+    })
+    .await;
     dispatcher.databases().close().await;
     let result = result.map_err(|error| {
         Failure::new(Exit::Tool, error).next("`tidegate tools` lists what there is; options for databases are the same as for `serve`")

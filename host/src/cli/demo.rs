@@ -4,25 +4,34 @@ mod clients;
 mod sample;
 mod tour;
 
+use std::cell::Cell;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args;
 use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
 
 use super::failure::Exit;
 use super::failure::Failure;
 use super::output;
 use super::serve::compose;
-use super::serve::listen;
-use super::serve::stop_asked;
+use super::serve::http_failure;
+use super::serve::http_options;
+use super::serve::server;
+use super::serve::until_stopped;
 use crate::config::Config;
 use crate::config::DatabaseConfig;
 use crate::config::DatabaseName;
+use crate::config::ServerConfig;
 use crate::config::environment;
 use crate::database::sample_file;
+use crate::dispatch::Dispatcher;
+use crate::mcp::http;
+use crate::mcp::http::HttpError;
 
 /// The name of the sample database.
 const NAME: &str = "shop";
@@ -40,41 +49,70 @@ pub(super) async fn run(options: &Options) -> Result<(), Failure> {
     let file = sample_database().await?;
     let config = config(&file)?;
     let dispatcher = compose(&config).await?;
-    let server = match listen(dispatcher.clone(), &config.server).await {
-        Ok(server) => server,
-        // Something else has the usual port.
-        Err(_) => {
-            let mut elsewhere = config.server.clone();
-            elsewhere.http = SocketAddr::from((elsewhere.http.ip(), 0));
-            listen(dispatcher.clone(), &elsewhere).await?
+    let result = until_stopped(async |shutdown| serve_and_show(options, &config.server, &dispatcher, &file, shutdown).await).await;
+    dispatcher.databases().close().await;
+    result
+}
+
+/// Serves until the tour is over, with `--once`, or else until `shutdown`.
+async fn serve_and_show(
+    options: &Options,
+    config: &ServerConfig,
+    dispatcher: &Arc<Dispatcher>,
+    file: &Path,
+    shutdown: CancellationToken,
+) -> Result<(), Failure> {
+    let (tell, listening) = oneshot::channel();
+    let serving = serve_anywhere(config, dispatcher, shutdown.clone(), tell);
+    let showing = async {
+        // Serving that failed says why itself.
+        let Ok(address) = listening.await else { return std::future::pending().await };
+        show(options, address, file, &shutdown).await
+    };
+    tokio::pin!(serving, showing);
+    tokio::select! {
+        served = &mut serving => served,
+        shown = &mut showing => {
+            shutdown.cancel();
+            shown.and(serving.await)
+        }
+    }
+}
+
+/// Serves on the configured address, or on a free port when something else has it.
+async fn serve_anywhere(
+    config: &ServerConfig,
+    dispatcher: &Arc<Dispatcher>,
+    shutdown: CancellationToken,
+    listening: oneshot::Sender<SocketAddr>,
+) -> Result<(), Failure> {
+    let listening = Cell::new(Some(listening));
+    let tell = |address| {
+        if let Some(listening) = listening.take() {
+            // Nobody listens when the command is being stopped.
+            let _ = listening.send(address);
         }
     };
-    let url = format!("http://{}/mcp", server.address());
-    output::line(format!("Sample database: {}\nServing MCP at {url}\n", file.display()));
+    let mut options = http_options(config);
+    let mut served = http::serve(options.clone(), server(dispatcher, config)?, shutdown.clone(), tell).await;
+    if matches!(served, Err(HttpError::Bind { .. })) {
+        options.address.set_port(0);
+        served = http::serve(options, server(dispatcher, config)?, shutdown, tell).await;
+    }
+    served.map_err(|error| http_failure(&error))
+}
 
-    let (stop, stopped) = oneshot::channel::<()>();
-    let serving = tokio::spawn(server.run(async {
-        // A sender that is gone is a command that is over.
-        let _ = stopped.await;
-    }));
-    let toured = tour::run(&url).await;
-    if toured.is_ok() {
-        output::line(clients::snippets(&url, &program(), &format!("{NAME}=sqlite:{}", file.display())));
-        if !options.once {
-            output::line("Serving until ctrl-c.");
-            stop_asked().await;
-        }
+/// Prints the tour and the snippets.
+async fn show(options: &Options, address: SocketAddr, file: &Path, shutdown: &CancellationToken) -> Result<(), Failure> {
+    let url = format!("http://{address}/mcp");
+    output::line(format!("Sample database: {}\nServing MCP at {url}\n", file.display()));
+    tour::run(&url).await?;
+    output::line(clients::snippets(&url, &program(), &format!("{NAME}=sqlite:{}", file.display())));
+    if !options.once {
+        output::line("Serving until ctrl-c.");
+        shutdown.cancelled().await;
     }
-    // The server may have ended by itself; then there is nobody to tell.
-    let _ = stop.send(());
-    let served = serving.await;
-    dispatcher.databases().close().await;
-    toured?;
-    match served {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) => Err(Failure::new(Exit::Failed, format!("serving over HTTP ended: {error}"))),
-        Err(error) => Err(Failure::new(Exit::Failed, format!("serving over HTTP ended: {error}"))),
-    }
+    Ok(())
 }
 
 /// The configuration of the demo: defaults, and the sample database.

@@ -1,11 +1,11 @@
 //! `tidegate serve`, and the composition of the layers: the one place that knows all of them.
 
 use std::convert::Infallible;
-use std::future::Future;
 use std::io;
 use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 use tokio_util::sync::CancellationToken;
@@ -13,6 +13,8 @@ use tokio_util::sync::CancellationToken;
 use super::SourceOptions;
 use super::failure::Exit;
 use super::failure::Failure;
+use crate::call::Call;
+use crate::call::Caller;
 use crate::capability::Services;
 use crate::config::Config;
 use crate::config::ServerConfig;
@@ -20,10 +22,11 @@ use crate::database::Databases;
 use crate::dispatch::DispatchOptions;
 use crate::dispatch::Dispatcher;
 use crate::mcp;
+use crate::mcp::http::HttpError;
+use crate::mcp::http::HttpOptions;
 use crate::mcp::server::Server;
 use crate::mcp::server::ServerOptions;
 use crate::plugin::source;
-use crate::plugin::source::Bundled;
 
 /// Options of `serve`.
 #[derive(Debug, Args)]
@@ -56,7 +59,7 @@ pub(super) async fn run(options: &Options) -> Result<(), Failure> {
     let dispatcher = compose(&config).await?;
     let served = if over_stdio {
         let server = server(&dispatcher, &config.server)?;
-        let served = until_stopped(|shutdown| mcp::stdio::serve(server, shutdown)).await;
+        let served = until_stopped(async |shutdown| mcp::stdio::serve(server, shutdown).await).await;
         served.map_err(|error| Failure::new(Exit::Failed, error.to_string()))
     } else {
         serve_http(&dispatcher, &config.server).await
@@ -66,11 +69,54 @@ pub(super) async fn run(options: &Options) -> Result<(), Failure> {
 }
 
 async fn serve_http(dispatcher: &Arc<Dispatcher>, config: &ServerConfig) -> Result<(), Failure> {
-    let http = bind(config).await?;
-    tracing::info!("Serving MCP at http://{}/mcp", http.address());
+    look_at_roles(dispatcher, config.http.ip().is_loopback()).await?;
     let server = server(dispatcher, config)?;
-    let served = until_stopped(|shutdown| http.serve(server, shutdown)).await;
-    served.map_err(|error| Failure::new(Exit::Failed, error.to_string()))
+    let listening = |address| tracing::info!("Serving MCP at http://{address}/mcp");
+    let served = until_stopped(async |shutdown| mcp::http::serve(http_options(config), server, shutdown, listening).await).await;
+    served.map_err(|error| http_failure(&error))
+}
+
+/// How long a database may take to say what its role may do, at the start.
+const ROLE_LIMIT: Duration = Duration::from_secs(5);
+
+/// Looks at the roles that the host is logged in as: a role that nothing limits is told of on loopback and refused to the
+/// network, unless the operator allows it. A database that does not answer now is told of and served all the same.
+async fn look_at_roles(dispatcher: &Dispatcher, on_loopback: bool) -> Result<(), Failure> {
+    let call = Call::new(Caller::local(), ROLE_LIMIT);
+    for database in dispatcher.databases().iter() {
+        let name = &database.config().name;
+        match database.details(&call).await {
+            Ok(details) if !details.superuser || database.config().allow_superuser => {}
+            Ok(_) if on_loopback => {
+                tracing::warn!(database.name = %name, "Database `{name}` is used as a superuser; a role that may only read what it must is safer");
+            }
+            Ok(_) => {
+                let text = format!("database `{name}` is used as a superuser, which is not served to the network");
+                let hint = format!("use a role with fewer rights, or set `allow_superuser = true` under `[databases.{name}]`");
+                return Err(Failure::new(Exit::Configuration, format!("{text}; {hint}")));
+            }
+            Err(error) => tracing::warn!(database.name = %name, "Database `{name}` does not say what its role may do: {error}"),
+        }
+    }
+    Ok(())
+}
+
+/// How the edge listens, as the configuration wants it.
+pub(super) fn http_options(config: &ServerConfig) -> HttpOptions {
+    HttpOptions {
+        allowed_hosts: config.allowed_hosts.clone(),
+        allowed_origins: config.allowed_origins.clone(),
+        token: config.token.clone(),
+        ..HttpOptions::new(config.http)
+    }
+}
+
+/// Why serving over HTTP did not begin.
+pub(super) fn http_failure(error: &HttpError) -> Failure {
+    match error {
+        HttpError::Bind { source, .. } => Failure::new(Exit::Failed, format!("{error}: {source}")),
+        _ => Failure::new(Exit::Configuration, error.to_string()),
+    }
 }
 
 /// The edge over a dispatcher.
@@ -82,22 +128,15 @@ pub(super) fn server(dispatcher: &Arc<Dispatcher>, config: &ServerConfig) -> Res
 /// Puts the layers together: databases, plugins, and the dispatcher over both. Connects to no database yet.
 pub(super) async fn compose(config: &Config) -> Result<Arc<Dispatcher>, Failure> {
     let databases = Databases::new(config.databases.clone()).map_err(|(name, error)| Failure::database(&name, &error))?;
-    let bundled: Vec<Bundled> = tidegate_bundle::PLUGINS
-        .iter()
-        .map(|plugin| Bundled { id: plugin.id, manifest: plugin.manifest, component: plugin.component })
-        .collect();
-    let packages = source::packages(config, &bundled).map_err(|(plugin, error)| Failure::source(&plugin, &error))?;
-    let options = DispatchOptions {
-        concurrent_calls: config.server.max_concurrent_calls,
-        cache: config.cache.clone(),
-        ..DispatchOptions::default()
-    };
+    let packages = source::packages(config, tidegate_bundle::PLUGINS).map_err(|(plugin, error)| Failure::source(&plugin, &error))?;
+    let options =
+        DispatchOptions { concurrent_calls: config.server.max_concurrent_calls, cache: config.cache.clone(), ..DispatchOptions::default() };
     let services = Services { databases, ..Services::default() };
     Ok(Dispatcher::start(services, packages, &options).await?)
 }
 
 /// Runs what `serve` starts until it ends by itself. The token that it is handed is cancelled when the process is asked to stop.
-pub(super) async fn until_stopped<F: Future>(serve: impl FnOnce(CancellationToken) -> F) -> F::Output {
+pub(super) async fn until_stopped<T>(serve: impl AsyncFnOnce(CancellationToken) -> T) -> T {
     let shutdown = CancellationToken::new();
     let listening = async {
         stop_asked().await;

@@ -2,14 +2,13 @@
 
 use clap::Args;
 use serde_json::Value;
-use serde_json::json;
 
 use super::SourceOptions;
 use super::failure::Failure;
 use super::output;
 use super::serve::compose;
 use crate::call::Caller;
-use crate::runtime::answer::ToolDefinition;
+use crate::mcp::shell;
 
 /// Options of `tools`.
 #[derive(Debug, Args)]
@@ -26,30 +25,13 @@ pub(super) async fn run(options: &Options) -> Result<(), Failure> {
     let dispatcher = compose(&options.sources.load()?).await?;
     let tools = dispatcher.tools(&Caller::local());
     if options.json {
-        output::json(&Value::Array(tools.iter().map(definition).collect()));
+        output::json(&Value::Array(tools.iter().map(shell::definition).collect()));
     } else {
         let rows: Vec<Vec<String>> = tools.iter().map(|tool| vec![tool.name.clone(), first_sentence(&tool.description)]).collect();
         output::line(output::table("", &rows));
     }
     dispatcher.databases().close().await;
     Ok(())
-}
-
-/// A tool as MCP writes it.
-fn definition(tool: &ToolDefinition) -> Value {
-    json!({
-        "name": tool.name,
-        "title": tool.title,
-        "description": tool.description,
-        "inputSchema": tool.input_schema,
-        "outputSchema": tool.output_schema,
-        "annotations": {
-            "readOnlyHint": tool.annotations.read_only,
-            "destructiveHint": tool.annotations.destructive,
-            "idempotentHint": tool.annotations.idempotent,
-            "openWorldHint": tool.annotations.open_world,
-        },
-    })
 }
 
 /// The first sentence of a description, on one line.

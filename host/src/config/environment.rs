@@ -22,9 +22,9 @@ pub fn find(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// The token of [`TOKEN`].
+/// The token of [`TOKEN`]. One that is set and empty is an empty token and not none: serving refuses it.
 pub fn token() -> Option<Secret> {
-    find(TOKEN).map(Secret::new)
+    env::var_os(TOKEN).map(|token| Secret::new(token.to_string_lossy()))
 }
 
 /// The folder for compiled components: [`CACHE`], else `tidegate` in the user's cache folder, else none.

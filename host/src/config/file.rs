@@ -194,6 +194,7 @@ fn read_database(name: &str, mut section: Section<'_>, folder: &Path) -> Option<
     let statement_timeout = section.duration("statement_timeout", Duration::from_millis(10), DAY);
     let max_rows = section.number("max_rows", 1, 1_000_000);
     let max_bytes = section.size("max_bytes", 1 << 10, 64 << 20);
+    let allow_superuser = section.boolean("allow_superuser");
     section.finish();
     let engine = engine?;
     Some(DatabaseConfig {
@@ -206,6 +207,7 @@ fn read_database(name: &str, mut section: Section<'_>, folder: &Path) -> Option<
         max_rows: max_rows.unwrap_or(defaults.max_rows),
         max_bytes: max_bytes.unwrap_or(defaults.max_bytes),
         tls,
+        allow_superuser: allow_superuser.unwrap_or_default(),
     })
 }
 

@@ -79,7 +79,8 @@ pub(super) struct Section<'a> {
     path: String,
     at: usize,
     entries: BTreeMap<String, Entry<'a>>,
-    known: Vec<&'static str>,
+    /// The keys that were asked for, and where they stand when they are there.
+    known: BTreeMap<&'static str, Option<usize>>,
 }
 
 /// A value with the place of its key.
@@ -95,12 +96,13 @@ impl<'a> Section<'a> {
             let at = key.span().start;
             (key.into_inner().into_owned(), Entry { at, value: value.into_inner() })
         };
-        Self { document, path, at, entries: table.into_iter().map(entry).collect(), known: Vec::new() }
+        Self { document, path, at, entries: table.into_iter().map(entry).collect(), known: BTreeMap::new() }
     }
 
     /// Notes a problem with one of its keys, or with the table when `key` is empty.
     pub(super) fn note(&self, key: &str, message: impl Into<String>) {
-        self.document.note(Some(self.at), self.path_of(key), message);
+        let at = self.known.get(key).copied().flatten().unwrap_or(self.at);
+        self.document.note(Some(at), self.path_of(key), message);
     }
 
     /// Whether a problem with this key has been noted.
@@ -120,8 +122,9 @@ impl<'a> Section<'a> {
 
     /// Takes a value out.
     fn take(&mut self, key: &'static str) -> Option<Entry<'a>> {
-        self.known.push(key);
-        self.entries.remove(key)
+        let entry = self.entries.remove(key);
+        self.known.insert(key, entry.as_ref().map(|entry| entry.at));
+        entry
     }
 
     /// Takes a value out and converts it; notes a problem when `convert` cannot.
@@ -265,11 +268,11 @@ impl<'a> Section<'a> {
     /// Notes every key that nobody asked for.
     pub(super) fn finish(self) {
         for (key, entry) in &self.entries {
-            let distance = |known: &&str| strsim::damerau_levenshtein(known, key);
-            let message = match self.known.iter().min_by_key(|known| distance(known)) {
-                Some(near) if distance(near) <= near.len().max(3) / 3 => format!("unknown key; did you mean `{near}`?"),
+            let distance = |known: &&&str| strsim::damerau_levenshtein(known, key);
+            let message = match self.known.keys().min_by_key(distance) {
+                Some(near) if distance(&near) <= near.len().max(3) / 3 => format!("unknown key; did you mean `{near}`?"),
                 _ if self.known.is_empty() => "unknown key".to_owned(),
-                _ => format!("unknown key; there is {}", self.known.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ")),
+                _ => format!("unknown key; there is {}", self.known.keys().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ")),
             };
             self.document.note(Some(entry.at), self.path_of(key), message);
         }

@@ -8,6 +8,7 @@ mod catalog;
 mod connect;
 mod ddl;
 mod error;
+mod functions;
 mod query;
 mod raw;
 mod run;

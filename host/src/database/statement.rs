@@ -1,7 +1,7 @@
 //! One statement, judged before anything runs: what it does, and on which tables.
 //!
-//! The text is split into tokens as the engine would ([`lexer`]), counted ([`single`]) and judged by its tokens
-//! ([`gate`]). A parser then looks at it too ([`ast`]); the more dangerous of the two verdicts holds, and where the
+//! The text is split into tokens as the engine would (`lexer`), counted (`single`) and judged by its tokens
+//! (`gate`). A parser then looks at it too (`ast`); the more dangerous of the two verdicts holds, and where the
 //! parser's grammar has a gap, the tokens decide alone.
 
 mod ast;
@@ -94,13 +94,14 @@ impl Statement {
         let gate::Judgement { mut verdict, verb, mut functions, calls_only_pure } = gate::judge(tokens, engine)?;
         let span = tokens.first().map_or(0, |first| first.start)..tokens.last().map_or(0, |last| last.end);
         let text = &text[span];
-        let parsed = parser::look_at(text, engine);
+        let parsed = parser::look_at(text, tokens.len(), engine);
         let mut traceless = false;
         let tables = match parsed {
             parser::Sight::Parsed(seen) => {
                 verdict.merge(seen.verdict);
                 traceless = seen.plain_query && calls_only_pure && verdict.kind == StatementKind::Read;
-                seen.tables
+                // The parser knows the tables of queries and of changes to rows, not of every definition.
+                if seen.tables.is_empty() && verdict.kind != StatementKind::Read { tables::tables(tokens) } else { seen.tables }
             }
             parser::Sight::Several => {
                 return Err(DatabaseError::new(ErrorKind::MultipleStatements, "there may be more than one statement")

@@ -55,7 +55,11 @@ where
         // A statement that came to its end all the same keeps its result: it did happen.
         let result = match tokio::time::timeout(INTERRUPT_GRACE, ending).await {
             Ok(Ok(value)) => Ok(value),
-            Ok(Err(_)) | Err(_) => Err(stopped),
+            Ok(Err(_)) => Err(stopped),
+            Err(_) => Err(DatabaseError {
+                message: format!("{}; it did not end in time and its connection was closed: a write may still take effect", stopped.message),
+                ..stopped
+            }),
         };
         let _ = answer.send(result);
     });

@@ -93,10 +93,13 @@ mod tests {
     fn json_is_structured_content_and_text() {
         let result = tool_result(vec![Content::Json(json!({ "a": 1 })), Content::Json(json!(2))]);
         assert_eq!(result.structured_content, Some(json!({ "a": 1 })));
-        assert_eq!(serde_json::to_value(&result.content).unwrap(), json!([
-            { "type": "text", "text": "{\"a\":1}" },
-            { "type": "text", "text": "2" },
-        ]));
+        assert_eq!(
+            serde_json::to_value(&result.content).unwrap(),
+            json!([
+                { "type": "text", "text": "{\"a\":1}" },
+                { "type": "text", "text": "2" },
+            ])
+        );
     }
 
     #[test]
@@ -104,9 +107,12 @@ mod tests {
         let media = Media { mime_type: "image/png".into(), data: vec![1, 2, 3] };
         let blob = ResourceContent { uri: "x://y".into(), mime_type: Some("a/b".into()), body: Body::Blob(vec![255]) };
         let result = tool_result(vec![Content::Image(media), Content::Embedded(blob)]);
-        assert_eq!(serde_json::to_value(&result.content).unwrap(), json!([
-            { "type": "image", "data": "AQID", "mimeType": "image/png" },
-            { "type": "resource", "resource": { "uri": "x://y", "mimeType": "a/b", "blob": "/w==" } },
-        ]));
+        assert_eq!(
+            serde_json::to_value(&result.content).unwrap(),
+            json!([
+                { "type": "image", "data": "AQID", "mimeType": "image/png" },
+                { "type": "resource", "resource": { "uri": "x://y", "mimeType": "a/b", "blob": "/w==" } },
+            ])
+        );
     }
 }

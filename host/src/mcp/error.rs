@@ -81,16 +81,12 @@ pub(super) fn failure(error: CallError, call: &Call) -> Option<Failure> {
             retryable: failure.retryable,
             details: failure.details,
         },
-        CallError::PluginFailed { plugin, reason } => {
-            Failure::new("PLUGIN_FAILED", format!("plugin `{plugin}` failed: {reason}"))
-                .hint("the fault is the plugin's, not the call's; its author or the operator must look at it")
-                .details(json!({ "plugin": plugin, "call": call.id.to_string() }))
-        }
-        CallError::PluginLimit { plugin, limit } => {
-            Failure::new("PLUGIN_LIMIT", format!("plugin `{plugin}` went over its limit: {limit}"))
-                .hint("ask for less at once, or let the operator raise the limit of this plugin")
-                .details(json!({ "plugin": plugin, "call": call.id.to_string() }))
-        }
+        CallError::PluginFailed { plugin, reason } => Failure::new("PLUGIN_FAILED", format!("plugin `{plugin}` failed: {reason}"))
+            .hint("the fault is the plugin's, not the call's; its author or the operator must look at it")
+            .details(json!({ "plugin": plugin, "call": call.id.to_string() })),
+        CallError::PluginLimit { plugin, limit } => Failure::new("PLUGIN_LIMIT", format!("plugin `{plugin}` went over its limit: {limit}"))
+            .hint("ask for less at once, or let the operator raise the limit of this plugin")
+            .details(json!({ "plugin": plugin, "call": call.id.to_string() })),
         error @ CallError::Timeout => {
             Failure::new("TIMEOUT", error.to_string()).hint("ask for less at once, for example with a filter or a limit")
         }
@@ -235,14 +231,9 @@ mod tests {
 
     #[test]
     fn a_failure_of_the_plugins_own_keeps_its_code() {
-        let own = ToolFailure {
-            code: "OUT_OF_TEA".into(),
-            message: "no tea".into(),
-            hint: None,
-            retryable: true,
-            details: Some(json!([1])),
-        };
-        let result = tool_result(CallError::Tool(own), &call()).unwrap();
+        let own =
+            ToolFailure { code: "OUT_OF_TEA".into(), message: "no tea".into(), hint: None, retryable: true, details: Some(json!([1])) };
+        let result = tool_result(CallError::Tool(Box::new(own)), &call()).unwrap();
         assert_eq!(text(&result), "OUT_OF_TEA: no tea");
         assert_eq!(result.structured_content.unwrap()["error"]["details"], json!([1]));
     }

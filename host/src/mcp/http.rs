@@ -7,6 +7,7 @@ mod access;
 mod body;
 mod connection;
 mod front;
+mod patience;
 
 #[cfg(test)]
 mod tests;
@@ -23,9 +24,10 @@ use rmcp::model::Extensions;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use tracing::debug;
 use tracing::info;
+use tracing::warn;
 
+use self::access::Access;
 use self::connection::Connections;
 use self::front::Front;
 use super::server::Server;
@@ -52,8 +54,12 @@ pub struct HttpOptions {
     pub max_body_bytes: usize,
     /// How long a request's body may take to arrive; default 30 s.
     pub body_timeout: Duration,
-    /// How long a request's head may take to arrive; default 10 s.
+    /// How long a request's head may take to arrive once it began; default 10 s.
     pub header_timeout: Duration,
+    /// How long a connection may be quiet between requests; default 120 s.
+    pub idle_timeout: Duration,
+    /// How long a client may take nothing of what it is sent; default 30 s.
+    pub write_timeout: Duration,
     /// Connections at once; default 1,024. More of them wait.
     pub max_connections: usize,
     /// Sessions of older clients at once; default 1,000. More of them get 503.
@@ -78,6 +84,8 @@ impl HttpOptions {
             max_body_bytes: 4 << 20,
             body_timeout: Duration::from_secs(30),
             header_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(120),
+            write_timeout: Duration::from_secs(30),
             max_connections: 1024,
             max_sessions: 1000,
             session_idle: Duration::from_mins(15),
@@ -131,39 +139,68 @@ pub async fn serve(
     shutdown: CancellationToken,
     on_listening: impl FnOnce(SocketAddr),
 ) -> Result<(), HttpError> {
-    let address = options.address;
-    match &options.token {
-        Some(token) if token.reveal().is_empty() => return Err(HttpError::TokenEmpty),
-        None if !address.ip().is_loopback() => return Err(HttpError::TokenMissing { address }),
-        _ => {}
-    }
-    let listener = TcpListener::bind(address).await.map_err(|source| HttpError::Bind { address, source })?;
-    let local = listener.local_addr().map_err(|source| HttpError::Bind { address, source })?;
-
-    // Every call in progress holds a sender: when none is left, all calls have ended.
-    let (in_progress, mut all_ended) = mpsc::channel::<()>(1);
-    let front = Arc::new(Front::new(&options, &server, in_progress.downgrade())?);
-    let mut connections = Connections::new(listener, front.clone(), &options);
-    on_listening(local);
-
-    tokio::select! {
-        () = connections.accept() => {}
-        () = shutdown.cancelled() => {}
-    }
-    info!("Shutting down: calls in progress have {:?} to end", options.drain);
-    front.start_draining();
-    server.close();
-    drop(in_progress);
-    // Still accepts, so that balancers and late callers read 503 and not silence.
-    let ended = tokio::select! {
-        _ = all_ended.recv() => true,
-        () = tokio::time::sleep(options.drain) => false,
-        () = connections.accept() => false,
-    };
-    debug!(ended, "Calls in progress ended: {ended}");
-    front.cut();
-    connections.close().await;
+    let http = Http::bind(options).await?;
+    on_listening(http.address());
+    http.serve(server, shutdown).await;
     Ok(())
+}
+
+/// An HTTP server that has its address and waits for what to serve. Connections queue in the system until then.
+pub struct Http {
+    options: HttpOptions,
+    access: Access,
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+impl Http {
+    /// Checks `options` and takes their address.
+    ///
+    /// # Errors
+    ///
+    /// See [`HttpError`].
+    pub async fn bind(options: HttpOptions) -> Result<Self, HttpError> {
+        let address = options.address;
+        match &options.token {
+            Some(token) if token.reveal().is_empty() => return Err(HttpError::TokenEmpty),
+            None if !address.ip().is_loopback() => return Err(HttpError::TokenMissing { address }),
+            _ => {}
+        }
+        let access = Access::new(&options)?;
+        let cannot = |source| HttpError::Bind { address, source };
+        let listener = TcpListener::bind(address).await.map_err(cannot)?;
+        let address = listener.local_addr().map_err(cannot)?;
+        Ok(Self { options, access, listener, address })
+    }
+
+    /// Where it listens, with the port that the system gave when 0 was asked for.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves `server` until `shutdown` is cancelled; calls then have the time to drain of the options.
+    pub async fn serve(self, server: Server, shutdown: CancellationToken) {
+        // Every call in progress holds a sender: when none is left, all calls have ended.
+        let (in_progress, mut all_ended) = mpsc::channel::<()>(1);
+        let front = Arc::new(Front::new(&self.options, self.access, &server, in_progress.downgrade()));
+        let mut connections = Connections::new(self.listener, front.clone(), &self.options);
+        tokio::select! {
+            () = connections.accept() => {}
+            () = shutdown.cancelled() => {}
+        }
+        info!("Shutting down: calls in progress have {:?} to end", self.options.drain);
+        front.start_draining();
+        server.close();
+        drop(in_progress);
+        // Still accepts, so that balancers and late callers read 503 and not silence.
+        tokio::select! {
+            _ = all_ended.recv() => {}
+            () = tokio::time::sleep(self.options.drain) => warn!("Calls were still in progress after {:?}; they are cut off", self.options.drain),
+            () = connections.accept() => {}
+        }
+        front.cut();
+        connections.close().await;
+    }
 }
 
 /// Notes on a request that its parameters do not fit: rmcp answers those with status 200, which is wrong for 2026-07-28.

@@ -57,12 +57,7 @@ pub(super) struct Binding(Vec<u8>);
 
 impl Binding {
     /// Binds to a request of `caller`. `arguments` count by content, not by the order of their keys.
-    pub(super) fn new<'a>(
-        caller: &Caller,
-        method: &str,
-        name: &str,
-        arguments: impl Iterator<Item = (&'a String, &'a Value)>,
-    ) -> Self {
+    pub(super) fn new<'a>(caller: &Caller, method: &str, name: &str, arguments: impl Iterator<Item = (&'a String, &'a Value)>) -> Self {
         let mut digest = Sha256::new();
         for part in [caller.as_str(), method, name] {
             feed(&mut digest, part.as_bytes());
@@ -130,9 +125,7 @@ pub(super) fn open_round(
 fn open_state(codec: &RequestStateCodec, binding: &Binding, sealed: &str) -> Result<String, ErrorData> {
     const REFUSED: &str = "`requestState` was changed, is over its time or belongs to another request; start again without it";
     let opened = codec.open_with(sealed, &binding.0).ok();
-    opened
-        .and_then(|bytes| String::from_utf8(bytes).ok())
-        .ok_or_else(|| ErrorData::invalid_params(REFUSED, None))
+    opened.and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(|| ErrorData::invalid_params(REFUSED, None))
 }
 
 /// How a request ended.
@@ -189,12 +182,7 @@ where
 }
 
 /// The questions as the answer to a client that will call again.
-fn questions<T>(
-    codec: &RequestStateCodec,
-    binding: &Binding,
-    call: &Call,
-    needed: InputNeeded,
-) -> Result<Reply<T>, ErrorData> {
+fn questions<T>(codec: &RequestStateCodec, binding: &Binding, call: &Call, needed: InputNeeded) -> Result<Reply<T>, ErrorData> {
     if let Some(missing) = missing_capabilities(call.features, &needed) {
         return Err(ErrorData::missing_required_client_capability(missing));
     }
@@ -328,7 +316,7 @@ fn random_id() -> String {
 }
 
 fn failure(code: &str, message: impl Into<String>) -> CallError {
-    CallError::Tool(ToolFailure { code: code.to_owned(), message: message.into(), hint: None, retryable: false, details: None })
+    CallError::Tool(Box::new(ToolFailure { code: code.to_owned(), message: message.into(), hint: None, retryable: false, details: None }))
 }
 
 fn malformed(name: &str, reason: &str) -> CallError {

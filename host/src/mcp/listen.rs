@@ -256,9 +256,7 @@ async fn tell_peer(LegacyPeer { peer, session }: &LegacyPeer, change: Change) ->
         Change::Tools => peer.notify_tool_list_changed().await,
         Change::Resources => peer.notify_resource_list_changed().await,
         Change::Prompts => peer.notify_prompt_list_changed().await,
-        Change::Resource(uri) if session.watches(&uri) => {
-            peer.notify_resource_updated(ResourceUpdatedNotificationParam::new(uri)).await
-        }
+        Change::Resource(uri) if session.watches(&uri) => peer.notify_resource_updated(ResourceUpdatedNotificationParam::new(uri)).await,
         Change::Resource(_) => Ok(()),
     }
 }

@@ -31,8 +31,7 @@ pub(super) fn page<'a, T>(
     let from = match request.and_then(|request| request.cursor) {
         None => 0,
         Some(cursor) => {
-            let last = decode(list, &cursor)
-                .ok_or_else(|| ErrorData::invalid_params("invalid cursor: list again from the start", None))?;
+            let last = decode(list, &cursor).ok_or_else(|| ErrorData::invalid_params("invalid cursor: list again from the start", None))?;
             items.partition_point(|item| key(item) <= last.as_str())
         }
     };

@@ -104,11 +104,15 @@ fn tsv(output: &RowOutput) -> String {
     join(&mut text, "\t", output.rows.columns().iter().map(|column| tsv_escape(&column.name)));
     text.push('\n');
     for row in output.rows.rows_json() {
-        join(&mut text, "\t", cells(row).into_iter().map(|cell| match cell {
-            Cell::Null => Cow::Borrowed("\\N"),
-            Cell::Text(text) => Cow::Owned(tsv_escape(&text).into_owned()),
-            Cell::Other(json) => Cow::Owned(tsv_escape(json).into_owned()),
-        }));
+        join(
+            &mut text,
+            "\t",
+            cells(row).into_iter().map(|cell| match cell {
+                Cell::Null => Cow::Borrowed("\\N"),
+                Cell::Text(text) => Cow::Owned(tsv_escape(&text).into_owned()),
+                Cell::Other(json) => Cow::Owned(tsv_escape(json).into_owned()),
+            }),
+        );
         text.push('\n');
     }
     let _ = write!(text, "# {}", closing_line(output));
@@ -137,11 +141,15 @@ fn markdown(output: &RowOutput) -> String {
     text.push('\n');
     for row in output.rows.rows_json() {
         text.push_str("| ");
-        join(&mut text, " | ", cells(row).into_iter().map(|cell| match cell {
-            Cell::Null => Cow::Borrowed("NULL"),
-            Cell::Text(text) => Cow::Owned(markdown_escape(&text).into_owned()),
-            Cell::Other(json) => Cow::Owned(markdown_escape(json).into_owned()),
-        }));
+        join(
+            &mut text,
+            " | ",
+            cells(row).into_iter().map(|cell| match cell {
+                Cell::Null => Cow::Borrowed("NULL"),
+                Cell::Text(text) => Cow::Owned(markdown_escape(&text).into_owned()),
+                Cell::Other(json) => Cow::Owned(markdown_escape(json).into_owned()),
+            }),
+        );
         text.push_str(" |\n");
     }
     text.push('\n');

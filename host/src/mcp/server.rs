@@ -210,11 +210,7 @@ impl Server {
 
     /// The least log level that goes to the client: of the request since 2026-07-28, of the session before.
     fn least_level(&self, context: &RequestContext<RoleServer>) -> Option<LogLevel> {
-        if Self::is_modern(context) {
-            context.meta.log_level().map(listener::from_mcp)
-        } else {
-            Some(self.session.level())
-        }
+        if Self::is_modern(context) { context.meta.log_level().map(listener::from_mcp) } else { Some(self.session.level()) }
     }
 }
 
@@ -248,24 +244,23 @@ fn features(context: &RequestContext<RoleServer>) -> ClientFeatures {
     }
 }
 
-/// Methods that rmcp knows. A request for one of them whose parameters do not parse comes in as a custom request.
+/// Methods of every era. A request for one that rmcp knows, whose parameters do not parse, comes in as a custom request.
 const METHODS: &[&str] = &[
-    "initialize",
-    "server/discover",
-    "ping",
     "completion/complete",
-    "logging/setLevel",
     "prompts/get",
     "prompts/list",
     "resources/list",
     "resources/templates/list",
     "resources/read",
-    "resources/subscribe",
-    "resources/unsubscribe",
-    "subscriptions/listen",
     "tools/call",
     "tools/list",
 ];
+
+/// Methods that 2026-07-28 brought.
+const MODERN_METHODS: &[&str] = &["server/discover", "subscriptions/listen"];
+
+/// Methods that 2026-07-28 dropped.
+const LEGACY_METHODS: &[&str] = &["initialize", "ping", "logging/setLevel", "resources/subscribe", "resources/unsubscribe"];
 
 impl ServerHandler for Server {
     fn get_info(&self) -> ServerConfig {
@@ -298,11 +293,7 @@ impl ServerHandler for Server {
         }
     }
 
-    async fn call_tool(
-        &self,
-        request: CallToolRequestParams,
-        context: RequestContext<RoleServer>,
-    ) -> Result<CallToolResponse, ErrorData> {
+    async fn call_tool(&self, request: CallToolRequestParams, context: RequestContext<RoleServer>) -> Result<CallToolResponse, ErrorData> {
         tools::call(self, request, &context).await
     }
 
@@ -346,19 +337,11 @@ impl ServerHandler for Server {
         prompts::get(self, request, &context).await
     }
 
-    async fn complete(
-        &self,
-        request: CompleteRequestParams,
-        context: RequestContext<RoleServer>,
-    ) -> Result<CompleteResult, ErrorData> {
+    async fn complete(&self, request: CompleteRequestParams, context: RequestContext<RoleServer>) -> Result<CompleteResult, ErrorData> {
         completion::complete(self, request, &context).await
     }
 
-    async fn set_level(
-        &self,
-        request: SetLevelRequestParams,
-        context: RequestContext<RoleServer>,
-    ) -> Result<(), ErrorData> {
+    async fn set_level(&self, request: SetLevelRequestParams, context: RequestContext<RoleServer>) -> Result<(), ErrorData> {
         if Self::is_modern(&context) {
             return Err(ErrorData::method_not_found::<SetLevelRequestMethod>());
         }
@@ -387,12 +370,9 @@ impl ServerHandler for Server {
         self.shared.legacy.add(context.peer, self.session.clone());
     }
 
-    async fn on_custom_request(
-        &self,
-        request: CustomRequest,
-        context: RequestContext<RoleServer>,
-    ) -> Result<CustomResult, ErrorData> {
-        if METHODS.contains(&request.method.as_str()) {
+    async fn on_custom_request(&self, request: CustomRequest, context: RequestContext<RoleServer>) -> Result<CustomResult, ErrorData> {
+        let of_era = if Self::is_modern(&context) { MODERN_METHODS } else { LEGACY_METHODS };
+        if METHODS.iter().chain(of_era).any(|known| *known == request.method) {
             Malformed::note(&context.extensions);
             return Err(ErrorData::invalid_params(format!("the parameters of `{}` do not fit its schema", request.method), None));
         }

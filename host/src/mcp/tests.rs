@@ -77,10 +77,9 @@ fn initialize() -> Value {
 
 #[tokio::test]
 async fn clients_of_both_eras_find_empty_lists() {
-    for lifecycle in [
-        ClientLifecycleMode::Discover { preferred_versions: vec![ProtocolVersion::V_2026_07_28] },
-        ClientLifecycleMode::Initialize,
-    ] {
+    for lifecycle in
+        [ClientLifecycleMode::Discover { preferred_versions: vec![ProtocolVersion::V_2026_07_28] }, ClientLifecycleMode::Initialize]
+    {
         let (pipe, serving) = serve().await;
         let client = ().serve_with_lifecycle(pipe, lifecycle).await.unwrap();
         assert!(client.list_all_tools().await.unwrap().is_empty());
@@ -130,9 +129,17 @@ async fn what_is_wrong_with_a_request_is_a_protocol_error() {
         (modern("tools/list", json!({ "cursor": "made up" })), -32602),
         (modern("prompts/get", json!({ "name": "nope" })), -32602),
         (modern("resources/read", json!({ "uri": "x://nope" })), -32602),
-        (modern("completion/complete", json!({ "ref": { "type": "ref/prompt", "name": "nope" }, "argument": { "name": "a", "value": "" } })), -32602),
+        (
+            modern(
+                "completion/complete",
+                json!({ "ref": { "type": "ref/prompt", "name": "nope" }, "argument": { "name": "a", "value": "" } }),
+            ),
+            -32602,
+        ),
         (modern("tools/call", json!({ "name": "nope", "requestState": "forged" })), -32602),
         (modern("logging/setLevel", json!({ "level": "debug" })), -32601),
+        (modern("logging/setLevel", json!({ "level": "no level" })), -32601),
+        (modern("resources/subscribe", json!({})), -32601),
         (modern("no/such", json!({})), -32601),
     ] {
         let answer = exchange(&mut client, request.clone()).await;
@@ -160,6 +167,8 @@ async fn older_clients_keep_their_methods_and_codes() {
     assert_eq!(exchange(&mut client, request("resources/unsubscribe", json!({ "uri": "x://y" }))).await, ok);
     let answer = exchange(&mut client, request("resources/read", json!({ "uri": "x://nope" }))).await;
     assert_eq!((&answer["error"]["code"], &answer["error"]["data"]["uri"]), (&json!(-32002), &json!("x://nope")));
+    let answer = exchange(&mut client, request("logging/setLevel", json!({ "level": "no level" }))).await;
+    assert_eq!(answer["error"]["code"], -32602);
     let answer = exchange(&mut client, request("tools/list", json!({}))).await;
     assert_eq!(answer["result"]["tools"], json!([]));
 }
@@ -199,13 +208,11 @@ async fn a_stream_of_news_is_acknowledged_and_ends_in_order() {
     let shutdown = CancellationToken::new();
     let serving = tokio::spawn(stdio::serve_on(server.clone(), input, output, shutdown.clone()));
     let mut client = BufReader::new(client);
-    let request = modern("subscriptions/listen", json!({ "notifications": { "toolsListChanged": true, "resourceSubscriptions": ["x://y"] } }));
+    let request =
+        modern("subscriptions/listen", json!({ "notifications": { "toolsListChanged": true, "resourceSubscriptions": ["x://y"] } }));
     let acknowledged = exchange(&mut client, request).await;
     assert_eq!(acknowledged["method"], "notifications/subscriptions/acknowledged");
-    assert_eq!(
-        acknowledged["params"]["notifications"],
-        json!({ "toolsListChanged": true, "resourceSubscriptions": ["x://y"] })
-    );
+    assert_eq!(acknowledged["params"]["notifications"], json!({ "toolsListChanged": true, "resourceSubscriptions": ["x://y"] }));
     server.close();
     let mut line = String::new();
     client.read_line(&mut line).await.unwrap();

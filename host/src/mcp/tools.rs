@@ -76,12 +76,8 @@ pub(super) fn tool(definition: &ToolDefinition) -> Tool {
         .destructive(hints.destructive)
         .idempotent(hints.idempotent)
         .open_world(hints.open_world);
-    let mut tool = Tool::new(
-        definition.name.clone(),
-        definition.description.clone(),
-        Arc::new(definition.input_schema.clone()),
-    )
-    .with_annotations(annotations);
+    let mut tool = Tool::new(definition.name.clone(), definition.description.clone(), Arc::new(definition.input_schema.clone()))
+        .with_annotations(annotations);
     tool.title.clone_from(&definition.title);
     tool.output_schema = definition.output_schema.clone().map(Arc::new);
     tool.meta = definition.meta.clone().map(MetaObject);
@@ -96,9 +92,7 @@ pub(super) fn list(
 ) -> Result<ListToolsResult, ErrorData> {
     let tools = server.tools(&Server::caller(context));
     let page = page("tools", &tools, |tool| tool.name.as_ref(), request, server.page_size())?;
-    let mut result = ListToolsResult::with_all_items(page.items.to_vec())
-        .with_ttl_ms(LIST_TTL_MS)
-        .with_cache_scope(CacheScope::Private);
+    let mut result = ListToolsResult::with_all_items(page.items.to_vec()).with_ttl_ms(LIST_TTL_MS).with_cache_scope(CacheScope::Private);
     result.next_cursor = page.next;
     result.meta = server.result_meta(context);
     Ok(result)

@@ -306,7 +306,7 @@ pub enum CallError {
     Database(DatabaseError),
     /// The plugin says so.
     #[error("{}", .0.message)]
-    Tool(ToolFailure),
+    Tool(Box<ToolFailure>),
     /// The plugin trapped, or answered what the contract does not allow. Blame: guest.
     #[error("plugin `{plugin}` failed: {reason}")]
     PluginFailed {

@@ -120,7 +120,7 @@ pub(super) fn tool_outcome(
         Ok(tools_export::Outcome::NeedInput(needed)) => Ok(Outcome::NeedInput(input_needed(&state.guest.id, needed)?)),
         Err(tools_export::Error::InvalidArguments(text)) => Err(CallError::InvalidArguments(text)),
         Err(tools_export::Error::Database(error)) => Err(CallError::Database(database_error(error))),
-        Err(tools_export::Error::Failed(failure)) => Err(CallError::Tool(tool_failure(&state.guest.id, failure)?)),
+        Err(tools_export::Error::Failed(failure)) => Err(CallError::Tool(Box::new(tool_failure(&state.guest.id, failure)?))),
     }
 }
 
@@ -245,7 +245,7 @@ pub(super) fn resource_outcome(
         Ok(resources_export::Outcome::NeedInput(needed)) => Ok(Outcome::NeedInput(input_needed(plugin, needed)?)),
         Err(resources_export::Error::NotFound) => Err(CallError::Unknown { what: "resource", name: uri.into() }),
         Err(resources_export::Error::Database(error)) => Err(CallError::Database(database_error(error))),
-        Err(resources_export::Error::Failed(text)) => Err(CallError::Tool(plain_failure(text))),
+        Err(resources_export::Error::Failed(text)) => Err(CallError::Tool(Box::new(plain_failure(text)))),
     }
 }
 
@@ -286,7 +286,7 @@ pub(super) fn prompt_outcome(
         Ok(prompts_export::Outcome::NeedInput(needed)) => Ok(Outcome::NeedInput(input_needed(&state.guest.id, needed)?)),
         Err(prompts_export::Error::InvalidArguments(text)) => Err(CallError::InvalidArguments(text)),
         Err(prompts_export::Error::Database(error)) => Err(CallError::Database(database_error(error))),
-        Err(prompts_export::Error::Failed(text)) => Err(CallError::Tool(plain_failure(text))),
+        Err(prompts_export::Error::Failed(text)) => Err(CallError::Tool(Box::new(plain_failure(text)))),
     }
 }
 

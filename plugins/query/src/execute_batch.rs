@@ -12,6 +12,8 @@ use tidegate_plugin::Rows;
 use tidegate_plugin::Tool;
 use tidegate_plugin::ToolError;
 use tidegate_plugin::ToolResult;
+use tidegate_plugin::database_read;
+use tidegate_plugin::database_read::StatementKind;
 use tidegate_plugin::database_write;
 use tidegate_plugin::database_write::BatchError;
 use tidegate_plugin::database_write::Execution;
@@ -76,19 +78,33 @@ impl Tool for ExecuteBatch {
         if self.statements.is_empty() {
             return Err(ToolError::InvalidArguments("`statements` is empty; give at least one".to_owned()));
         }
-        let count = self.statements.len();
         let statements = self.statements.into_iter().map(|step| Statement { sql: step.sql, parameters: Parameter::values(step.params) });
         let statements: Vec<Statement> = statements.collect();
         match database_write::batch(&self.database, &statements, self.timeout_ms) {
             Ok(executions) => Ok(Content::json(&done(executions))?.into()),
-            Err(error) => Err(failed(error, count)),
+            Err(error) => Err(failed(&self.database, &statements, error)),
         }
     }
 }
 
-fn failed(failure: BatchError, count: usize) -> ToolError {
+/// Says which statement failed. One that no batch can run gets a better next step than the host, which does not know of
+/// the other tool, can give.
+fn failed(database: &str, statements: &[Statement], failure: BatchError) -> ToolError {
     let BatchError { index, error } = failure;
-    ToolError::Database(error.map_message(|message| format!("statement {index} of {count} failed, none took effect: {message}")))
+    let place = format!("statement {index} of {} failed, none took effect", statements.len());
+    let failed = usize::try_from(index).ok().and_then(|index| statements.get(index));
+    let kind = failed.and_then(|statement| database_read::inspect(database, &statement.sql).ok()).map(|inspection| inspection.kind);
+    let refused = |why: &str, hint: &str| ToolError::failed("STATEMENT_REFUSED", format!("{place}: {why}")).with_hint(hint);
+    match kind {
+        Some(StatementKind::Admin) => refused(
+            "it changes schema or settings, and a batch only rows",
+            "run it alone with `execute_query`, where the database allows it",
+        ),
+        Some(StatementKind::Transaction) => refused("a batch is one transaction already", "leave out BEGIN, COMMIT and their like"),
+        Some(StatementKind::Read | StatementKind::Write | StatementKind::Forbidden) | None => {
+            ToolError::Database(error.map_message(|message| format!("{place}: {message}")))
+        }
+    }
 }
 
 fn done(executions: Vec<Execution>) -> Done {
@@ -187,6 +203,21 @@ mod tests {
         let failed = host(Vec::new()).call::<ExecuteBatch>(json!({ "statements": statements }));
         let Err(ToolError::Database(DatabaseError::Constraint(failure))) = failed else { panic!("{failed:?}") };
         assert_eq!(failure.message, "statement 1 of 2 failed, none took effect: duplicate key");
+    }
+
+    #[test]
+    fn a_statement_that_no_batch_can_run_says_where_it_belongs() {
+        let refused = |sql: &str| {
+            let host = host(Vec::new()).fails(sql, DatabaseError::ReadOnly(Failure::new("not here")));
+            match host.call::<ExecuteBatch>(json!({ "statements": [{ "sql": sql }] })) {
+                Err(ToolError::Failed(failure)) => (failure.code, failure.hint.expect("it has a next step")),
+                other => panic!("{other:?}"),
+            }
+        };
+        let (code, hint) = refused("drop table t");
+        assert!(code == "STATEMENT_REFUSED" && hint.contains("execute_query"), "{code} {hint}");
+        let (code, hint) = refused("begin");
+        assert!(code == "STATEMENT_REFUSED" && hint.contains("leave out BEGIN"), "{code} {hint}");
     }
 
     #[test]

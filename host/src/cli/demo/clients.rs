@@ -58,7 +58,9 @@ mod tests {
         for client in ["Claude Desktop", "Claude Code", "Cursor", "VS Code", "Codex CLI"] {
             assert!(text.contains(client), "{client}");
         }
-        assert!(text.contains("claude mcp add tidegate -- '/opt/my tools/tidegate' serve --stdio --database shop=sqlite:/tmp/shop.sqlite\n"));
+        assert!(
+            text.contains("claude mcp add tidegate -- '/opt/my tools/tidegate' serve --stdio --database shop=sqlite:/tmp/shop.sqlite\n")
+        );
         assert!(text.contains(r#"args = ["serve", "--stdio", "--database", "shop=sqlite:/tmp/shop.sqlite"]"#));
     }
 }

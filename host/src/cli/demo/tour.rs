@@ -14,9 +14,9 @@ use serde_json::Map;
 use serde_json::Value;
 use serde_json::json;
 
-use super::super::failure::Exit;
-use super::super::failure::Failure;
-use super::super::output;
+use crate::cli::failure::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::output;
 
 /// Lines of one answer that are shown.
 const LINES: usize = 22;

@@ -15,8 +15,8 @@ use sqlx::mysql::MySqlConnection;
 use sqlx::mysql::MySqlSslMode;
 use sqlx::mysql::MySqlTypeInfo;
 
-use super::super::error::DatabaseError;
-use super::super::error::ErrorKind;
+use crate::database::error::DatabaseError;
+use crate::database::error::ErrorKind;
 use crate::config::DatabaseConfig;
 
 /// Prepared statements that a session keeps.

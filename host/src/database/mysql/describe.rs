@@ -2,16 +2,16 @@
 
 use sqlx::mysql::MySqlRow;
 
-use super::super::catalog::Constraint;
-use super::super::catalog::ForeignKey;
-use super::super::catalog::Index;
-use super::super::catalog::Table;
-use super::super::catalog::TableColumn;
-use super::super::catalog::TableKind;
-use super::super::catalog::TableSummary;
-use super::super::catalog::Trigger;
-use super::super::error::DatabaseError;
-use super::super::value::Value;
+use crate::database::catalog::Constraint;
+use crate::database::catalog::ForeignKey;
+use crate::database::catalog::Index;
+use crate::database::catalog::Table;
+use crate::database::catalog::TableColumn;
+use crate::database::catalog::TableKind;
+use crate::database::catalog::TableSummary;
+use crate::database::catalog::Trigger;
+use crate::database::error::DatabaseError;
+use crate::database::value::Value;
 use super::MySql;
 use super::catalog::KIND_LETTER;
 use super::catalog::SYSTEM_SCHEMAS;

@@ -1,7 +1,7 @@
 //! Facts about the server and the account, and what is risky about the account.
 
-use super::super::catalog::DatabaseDetails;
-use super::super::error::DatabaseError;
+use crate::database::catalog::DatabaseDetails;
+use crate::database::error::DatabaseError;
 use super::MySql;
 use super::catalog::SYSTEM_SCHEMAS;
 use super::catalog::filled;

@@ -6,8 +6,8 @@
 
 use sqlx::mysql::MySqlDatabaseError;
 
-use super::super::error::DatabaseError;
-use super::super::error::ErrorKind;
+use crate::database::error::DatabaseError;
+use crate::database::error::ErrorKind;
 
 /// Characters of a server's text that are passed on.
 const LONGEST_TEXT: usize = 400;

@@ -18,8 +18,8 @@ use sqlx::mysql::MySqlConnection;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::Semaphore;
 
-use super::super::error::DatabaseError;
-use super::super::error::ErrorKind;
+use crate::database::error::DatabaseError;
+use crate::database::error::ErrorKind;
 use super::connect::Access;
 use super::connect::Session;
 use super::error;

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use sqlx::mysql::MySqlRow;
 
-use super::super::catalog::Routine;
-use super::super::catalog::RoutineFilter;
-use super::super::catalog::RoutineKind;
-use super::super::error::DatabaseError;
-use super::super::value::Value;
+use crate::database::catalog::Routine;
+use crate::database::catalog::RoutineFilter;
+use crate::database::catalog::RoutineKind;
+use crate::database::error::DatabaseError;
+use crate::database::value::Value;
 use super::MySql;
 use super::catalog::SYSTEM_SCHEMAS;
 use super::catalog::filled;

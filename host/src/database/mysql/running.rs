@@ -13,8 +13,8 @@ use sqlx::AssertSqlSafe;
 use sqlx::Connection;
 use sqlx::Executor;
 
-use super::super::error::DatabaseError;
-use super::super::error::ErrorKind;
+use crate::database::error::DatabaseError;
+use crate::database::error::ErrorKind;
 use super::connect::Session;
 use super::pool::Pool;
 

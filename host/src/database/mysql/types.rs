@@ -18,12 +18,12 @@ use sqlx::mysql::MySqlColumn;
 use sqlx::mysql::MySqlRow;
 use sqlx::mysql::MySqlTypeInfo;
 
-use super::super::error::DatabaseError;
-use super::super::error::ErrorKind;
-use super::super::rows::Column;
-use super::super::rows::Kind;
-use super::super::rows::RowWriter;
-use super::super::value::Value;
+use crate::database::error::DatabaseError;
+use crate::database::error::ErrorKind;
+use crate::database::rows::Column;
+use crate::database::rows::Kind;
+use crate::database::rows::RowWriter;
+use crate::database::value::Value;
 use super::temporal;
 use super::wkt;
 

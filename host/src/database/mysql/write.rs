@@ -1,14 +1,14 @@
 //! Running statements that write: all of them or none.
 
-use super::super::BatchError;
-use super::super::Execution;
-use super::super::RunOptions;
-use super::super::error::DatabaseError;
-use super::super::error::ErrorKind;
-use super::super::statement::Statement;
-use super::super::statement::StatementKind;
-use super::super::supervise::supervised;
-use super::super::value::Value;
+use crate::database::BatchError;
+use crate::database::Execution;
+use crate::database::RunOptions;
+use crate::database::error::DatabaseError;
+use crate::database::error::ErrorKind;
+use crate::database::statement::Statement;
+use crate::database::statement::StatementKind;
+use crate::database::supervise::supervised;
+use crate::database::value::Value;
 use super::MySql;
 use super::connect::Access;
 use super::connect::Product;

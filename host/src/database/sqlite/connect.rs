@@ -112,10 +112,10 @@ impl Place {
             Self::File { path, create, immutable } => {
                 options.filename(path).create_if_missing(*create && writes).immutable(*immutable && !writes)
             }
-            Self::Memory { name } => options.filename(name).vfs("memdb"),
+            Self::Memory { name } => options.filename(name).vfs("memdb").create_if_missing(writes),
         };
         match writes {
-            true => options.create_if_missing(matches!(self, Self::Memory { .. } | Self::File { create: true, .. })),
+            true => options,
             // What sorts and groups do not fit goes to memory, under the limit of the process, and not to the disk.
             false => options.read_only(true).pragma("query_only", "ON").pragma("temp_store", "MEMORY"),
         }

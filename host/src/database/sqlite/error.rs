@@ -97,6 +97,8 @@ fn is_wal(path: &Path) -> bool {
 fn read_only(raw: &RawError, place: &Place) -> DatabaseError {
     match raw.code {
         ffi::SQLITE_READONLY_CANTINIT | ffi::SQLITE_READONLY_CANTLOCK | ffi::SQLITE_READONLY_RECOVERY => cannot_open(place),
+        ffi::SQLITE_READONLY_DIRECTORY if place.path().is_some_and(is_wal) => cannot_open(place),
+        ffi::SQLITE_READONLY_DIRECTORY => plain(ErrorKind::Unavailable, format!("the folder of `{}` cannot be written", place.label())),
         ffi::SQLITE_READONLY_DBMOVED => plain(ErrorKind::Unavailable, format!("`{}` was moved or deleted", place.label())),
         _ => plain(ErrorKind::ReadOnly, "the database is read only"),
     }

@@ -1,8 +1,8 @@
 //! SQLite's C interface for what the driver has none of: the authorizer, limits, tails, declared types.
 //!
 //! sqlx opens, pools and closes the connections. While a [`Handle`] holds the lock of one, sqlx's own thread makes no
-//! call on it, and statements are prepared, stepped and read here. The three callbacks carry no pointer of ours: they
-//! look up what runs on their thread in [`run`](super::run), and refuse when nothing does.
+//! call on it, and statements are prepared, stepped and read here. The callbacks carry no pointer to anything that ends:
+//! they look up what runs on their thread in `run.rs`, and refuse when nothing does.
 
 #![expect(unsafe_code, reason = "sqlx has no interface to the authorizer, the limits, the tail of a statement or declared types")]
 
@@ -21,18 +21,23 @@ use sqlx::sqlite::LockedSqliteHandle;
 
 use super::authorizer;
 use super::authorizer::Action;
+use super::functions;
+use super::functions::Answer;
+use super::functions::Argument;
+use super::functions::Function;
 use super::run;
 use crate::database::value::Value;
 
-/// Instructions of SQLite's machine between two looks at whether the statement must stop: some 10 µs.
-const PROGRESS_INSTRUCTIONS: c_int = 1000;
+/// Instructions of SQLite's machine between two looks at whether the statement must stop: some 2 µs of ordinary ones,
+/// and few enough that those with a large value in each do not add up to a second.
+const PROGRESS_INSTRUCTIONS: c_int = 100;
 
 /// Bytes that all connections of the process may hold: a statement that aggregates without end fails, not the host.
 const HEAP_BYTES: i64 = 512 << 20;
 
 /// `SQLITE_LIMIT_*` of every connection. Each is far above what a statement for a person or a model needs.
 const LIMITS: [(c_int, c_int); 9] = [
-    (ffi::SQLITE_LIMIT_LENGTH, 16 << 20),
+    (ffi::SQLITE_LIMIT_LENGTH, functions::VALUE_BYTES as c_int),
     (ffi::SQLITE_LIMIT_SQL_LENGTH, 128 << 10),
     (ffi::SQLITE_LIMIT_EXPR_DEPTH, 500),
     (ffi::SQLITE_LIMIT_COMPOUND_SELECT, 500),
@@ -90,6 +95,10 @@ impl<'c> Handle<'c> {
         for (switch, value) in SWITCHES {
             // SAFETY: `db` is open and ours; these operations take an int and a pointer to an int that may be null.
             let code = unsafe { ffi::sqlite3_db_config(self.db.as_ptr(), switch, value, ptr::null_mut::<c_int>()) };
+            self.check(code)?;
+        }
+        for function in &functions::FUNCTIONS {
+            let code = self.add_function(function);
             self.check(code)?;
         }
         // SAFETY: `db` is open and ours. The callbacks are functions of this program that ignore their user pointer.
@@ -157,6 +166,17 @@ impl<'c> Handle<'c> {
         self.check(code)?;
         let used = if tail.is_null() { sql.len() } else { (tail as usize).saturating_sub(sql.as_ptr() as usize) };
         Ok((prepared, sql.get(used..).unwrap_or_default()))
+    }
+
+    /// Puts a function in the place of SQLite's own of the same name and number of arguments.
+    fn add_function(&self, function: &'static Function) -> c_int {
+        let flags = ffi::SQLITE_UTF8 | ffi::SQLITE_DETERMINISTIC | ffi::SQLITE_INNOCUOUS;
+        let user = ptr::from_ref(function).cast_mut().cast::<c_void>();
+        // SAFETY: `db` is open and ours. `user` points to a static, which `on_function` only reads.
+        unsafe {
+            let name = function.name.as_ptr();
+            ffi::sqlite3_create_function_v2(self.db.as_ptr(), name, function.arguments, flags, user, Some(on_function), None, None, None)
+        }
     }
 
     fn set_limit(&self, limit: c_int, value: c_int) {
@@ -358,6 +378,42 @@ extern "C" fn on_authorize(
     match catch_unwind(|| authorizer::allows(&action)) {
         Ok(true) => ffi::SQLITE_OK,
         Ok(false) | Err(_) => ffi::SQLITE_DENY,
+    }
+}
+
+/// Calls one of our functions.
+unsafe extern "C" fn on_function(context: *mut ffi::sqlite3_context, count: c_int, values: *mut *mut ffi::sqlite3_value) {
+    // SAFETY: SQLite passes a valid context whose user data is what `add_function` gave, and `count` valid values. The
+    // bytes of a value stay until it is asked for in another type, which happens to none of them here.
+    unsafe {
+        let function = &*ffi::sqlite3_user_data(context).cast::<Function>();
+        let mut arguments = Vec::with_capacity(3);
+        for index in 0..usize::try_from(count).unwrap_or(0) {
+            let value = *values.add(index);
+            let class = ffi::sqlite3_value_type(value);
+            let is_blob = class == ffi::SQLITE_BLOB;
+            let start = match class {
+                ffi::SQLITE_NULL => return ffi::sqlite3_result_null(context),
+                ffi::SQLITE_BLOB => ffi::sqlite3_value_blob(value).cast::<u8>(),
+                _ => ffi::sqlite3_value_text(value),
+            };
+            arguments.push(Argument { bytes: bytes_of(start, ffi::sqlite3_value_bytes(value)), is_blob });
+        }
+        match catch_unwind(|| (function.body)(&arguments)) {
+            Ok(Answer::Null) => ffi::sqlite3_result_null(context),
+            Ok(Answer::Integer(number)) => ffi::sqlite3_result_int64(context, number),
+            Ok(Answer::Text(text)) => {
+                let (start, length) = (text.as_ptr().cast::<c_char>(), text.len() as u64);
+                ffi::sqlite3_result_text64(context, start, length, ffi::SQLITE_TRANSIENT(), ffi::SQLITE_UTF8 as u8);
+            }
+            Ok(Answer::Blob(bytes)) => {
+                let (start, length) = (bytes.as_ptr().cast::<c_void>(), bytes.len() as u64);
+                ffi::sqlite3_result_blob64(context, start, length, ffi::SQLITE_TRANSIENT());
+            }
+            Ok(Answer::First) => ffi::sqlite3_result_value(context, *values),
+            Ok(Answer::TooLarge) => ffi::sqlite3_result_error_toobig(context),
+            Err(_) => ffi::sqlite3_result_error_code(context, ffi::SQLITE_ERROR),
+        }
     }
 }
 

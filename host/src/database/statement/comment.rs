@@ -1,7 +1,7 @@
 //! Where a comment ends, and which comments MySQL runs as code.
 
-use super::super::error::DatabaseError;
-use super::super::error::ErrorKind;
+use crate::database::error::DatabaseError;
+use crate::database::error::ErrorKind;
 use crate::config::EngineKind;
 
 /// Optimizer hints that lift a limit of the session or change its settings for one statement.

@@ -108,7 +108,14 @@ const MYSQL: &[Rule] = &[
     ),
     (Names::Are(&["sys_exec", "sys_eval", "sys_set", "sys_bineval", "lib_mysqludf_sys_info"]), Forbidden, "runs programs"),
     (
-        Names::Begin(&["group_replication_", "asynchronous_connection_failover_", "audit_log_", "keyring_", "mysql_firewall_", "set_firewall_"]),
+        Names::Begin(&[
+            "group_replication_",
+            "asynchronous_connection_failover_",
+            "audit_log_",
+            "keyring_",
+            "mysql_firewall_",
+            "set_firewall_",
+        ]),
         Forbidden,
         "acts on the server",
     ),

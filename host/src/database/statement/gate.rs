@@ -3,8 +3,10 @@
 //! The first keyword gives the kind; then every token is looked at once for what makes a reading statement more than
 //! that: `INTO`, locking clauses, data-modifying common table expressions, and calls of functions with side effects.
 
-use super::super::error::DatabaseError;
-use super::super::error::ErrorKind;
+mod explain;
+
+use crate::database::error::DatabaseError;
+use crate::database::error::ErrorKind;
 use super::StatementKind;
 use super::builtin;
 use super::builtin::Known;
@@ -21,9 +23,6 @@ use crate::config::EngineKind;
 
 /// Parentheses that may be open at once.
 const MAXIMUM_DEPTH: usize = 3_000;
-
-/// How many statements may explain one another.
-const MAXIMUM_EXPLAINED: u8 = 4;
 
 /// Tokens that the target of an `UPDATE` may have before its `SET`; a column may be called `update`, too.
 const LONGEST_TARGET: usize = 24;
@@ -154,10 +153,15 @@ impl<'t, 'a> Gate<'t, 'a> {
         }
         self.scan(first);
         for index in first..self.tokens.len() {
-            if self.is(index, "INTO") && !self.is(index.wrapping_sub(1), "AS") {
+            if self.is(index, "INTO") && !self.is_label(index) {
                 self.into(index);
             }
         }
+    }
+
+    /// Whether `AS` makes the keyword at `index` the name of a column, as PostgreSQL allows; the name may be `as`, too.
+    fn is_label(&self, index: usize) -> bool {
+        self.is(index.wrapping_sub(1), "AS") && !self.is(index.wrapping_sub(2), "AS")
     }
 
     /// `SELECT … INTO`: a table, variables or a file, by dialect.
@@ -179,7 +183,9 @@ impl<'t, 'a> Gate<'t, 'a> {
         let next = first + 1;
         let reason = format!("`{verb}` {does}");
         match (verb, self.engine) {
-            ("SET" | "RESET", EngineKind::Postgres | EngineKind::MySql) => self.acts.merge(settings::judge(&self.tokens[first..], self.engine)),
+            ("SET" | "RESET", EngineKind::Postgres | EngineKind::MySql) => {
+                self.acts.merge(settings::judge(&self.tokens[first..], self.engine))
+            }
             ("PREPARE", EngineKind::Postgres) if self.is(next, "TRANSACTION") => {
                 self.acts.raise(Transaction, "`PREPARE TRANSACTION` ends a transaction");
             }
@@ -209,116 +215,20 @@ impl<'t, 'a> Gate<'t, 'a> {
         Ok(())
     }
 
-    /// `EXPLAIN` and its like, from the token after the keyword: without running, only the functions count.
-    fn explain(&mut self, from: usize, runs: bool, explained: u8) -> Result<(), DatabaseError> {
-        if explained >= MAXIMUM_EXPLAINED {
-            return Err(DatabaseError::new(ErrorKind::Syntax, "`EXPLAIN` of `EXPLAIN` explains nothing"));
-        }
-        self.calls_only_pure = false;
-        let (inner, runs) = match self.engine {
-            EngineKind::Postgres => self.postgres_explain_options(from, runs),
-            EngineKind::MySql => self.mysql_explain_options(from, runs),
-            EngineKind::Sqlite if self.is(from, "QUERY") && self.is(from + 1, "PLAN") => (from + 2, false),
-            EngineKind::Sqlite => (from, false),
-        };
-        if self.describes_table(inner) {
-            return Ok(());
-        }
-        let before = (self.acts.clone(), self.calls.clone());
-        self.statement(inner, explained + 1)?;
-        if !runs {
-            if self.acts.kind == StatementKind::Write {
-                self.acts = before.0;
-            }
-            if self.engine == EngineKind::Postgres && self.calls.kind == StatementKind::Write {
-                self.calls = before.1;
-            }
-        }
-        Ok(())
-    }
-
-    /// Past `ANALYZE VERBOSE` or `(option value, …)`, and whether the statement is run.
-    fn postgres_explain_options(&self, from: usize, runs: bool) -> (usize, bool) {
-        let mut index = from;
-        let mut runs = runs;
-        let has_list = self.is_symbol(from, '(') && self.at(from + 1).is_some_and(Token::is_name) && !self.is_any(from + 1, QUERY);
-        if !has_list {
-            while self.is_any(index, &["ANALYZE", "ANALYSE", "VERBOSE"]) {
-                runs |= !self.is(index, "VERBOSE");
-                index += 1;
-            }
-            return (index, runs);
-        }
-        let close = self.partners[from];
-        for option in from + 1..close.min(self.tokens.len()) {
-            let begins = self.is_symbol(option - 1, '(') || self.is_symbol(option - 1, ',');
-            let name = &self.tokens[option].text;
-            if begins && (name.eq_ignore_ascii_case("analyze") || name.eq_ignore_ascii_case("analyse")) {
-                let value = self.at(option + 1).map_or("", |token| &token.text);
-                runs |= !["false", "off", "0"].iter().any(|off| value.eq_ignore_ascii_case(off));
-            }
-        }
-        (close + 1, runs)
-    }
-
-    /// Past `ANALYZE`, `FORMAT = …`, `EXTENDED` and their like, and whether the statement is run.
-    fn mysql_explain_options(&self, from: usize, runs: bool) -> (usize, bool) {
-        let mut index = from;
-        let mut runs = runs;
-        loop {
-            if self.is(index, "ANALYZE") {
-                runs = true;
-                index += 1;
-            } else if self.is_any(index, &["EXTENDED", "PARTITIONS", "PLAN", "EXPLORE"]) && index + 1 < self.tokens.len() {
-                index += 1;
-            } else if self.is(index, "FORMAT") && self.is_symbol(index + 1, '=') {
-                index += 3;
-            } else if self.is(index, "INTO") && self.at(index + 1).is_some_and(|token| token.kind == TokenKind::Variable) {
-                index += 2;
-            } else if self.is(index, "FOR") && self.is_any(index + 1, &["SCHEMA", "DATABASE"]) {
-                index += 3;
-            } else {
-                return (index, runs);
-            }
-        }
-    }
-
-    /// Whether what follows `EXPLAIN` of MySQL is a table, or the number of a connection, instead of a statement.
-    fn describes_table(&self, from: usize) -> bool {
-        if self.engine != EngineKind::MySql {
-            return false;
-        }
-        if self.is(from, "FOR") && self.is(from + 1, "CONNECTION") {
-            return true;
-        }
-        let mut index = from;
-        if !self.at(index).is_some_and(Token::is_name) || self.is_any(index, &["SELECT", "TABLE", "VALUES", "WITH"]) {
-            return false;
-        }
-        while self.is_symbol(index + 1, '.') && self.at(index + 2).is_some_and(Token::is_name) {
-            index += 2;
-        }
-        let is_column = |token: &Token<'_>| token.is_name() || token.kind == TokenKind::Text;
-        match self.tokens.len() - index {
-            1 => true,
-            2 => !self.is_any(from, CHANGE) && is_column(&self.tokens[index + 1]),
-            _ => false,
-        }
-    }
-
     /// Finds what a `WITH` that begins at `with` is for; more than reading is noted.
     fn main_verb(&mut self, with: usize) {
+        const BEFORE_A_NAME: &[&str] = &["WITH", "RECURSIVE", "BY", "SET", "TO", "DEFAULT", "USING", "CYCLE"];
         let mut index = with + 1;
         while index < self.tokens.len() && !self.is_symbol(index, ')') {
             let previous = index - 1;
-            let is_named = self.is_symbol(previous, ',') || self.is_any(previous, &["WITH", "RECURSIVE", "BY", "SET", "TO", "DEFAULT", "USING"]);
-            if !is_named && self.is_any(index, QUERY) {
-                return;
-            }
-            if !is_named && self.is_any(index, CHANGE) {
+            let is_named = self.is_symbol(previous, ',') || self.is_any(previous, BEFORE_A_NAME);
+            if (self.is_any(index, CHANGE) && !is_named) || self.changes_rows(index) {
                 let verb = self.tokens[index].text.to_ascii_uppercase();
                 self.acts.raise(StatementKind::Write, format!("`{verb}` after `WITH` changes rows"));
                 self.changes.push(index);
+                return;
+            }
+            if self.is_any(index, QUERY) && !is_named {
                 return;
             }
             if self.is_symbol(index, '(') {
@@ -374,6 +284,7 @@ impl<'t, 'a> Gate<'t, 'a> {
         match () {
             () if self.is_any(index, &["INSERT", "MERGE", "REPLACE"]) => self.is(next, "INTO"),
             () if self.is(index, "DELETE") => self.is(next, "FROM"),
+            () if self.is_any(next, &["AS", "IS"]) || self.is_symbol(next, '(') => false,
             () if self.is(index, "UPDATE") => (next + 1..next + LONGEST_TARGET).any(|index| self.is(index, "SET")),
             () => false,
         }

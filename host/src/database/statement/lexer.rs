@@ -7,8 +7,8 @@
 
 use std::borrow::Cow;
 
-use super::super::error::DatabaseError;
-use super::super::error::ErrorKind;
+use crate::database::error::DatabaseError;
+use crate::database::error::ErrorKind;
 use super::comment;
 use crate::config::EngineKind;
 

@@ -1,7 +1,7 @@
 //! Runs the parser where it can do no harm: on threads of its own with a large stack, and not for longer than it is worth.
 //!
-//! sqlparser recurses when it drops what it parsed, deep enough for 128 KiB of text to overflow the stack of an ordinary
-//! thread, which ends the process. A text that is parsed, walked and dropped here cannot do that.
+//! sqlparser recurses when it drops what it parsed, deep enough for 64 KiB of text to overflow the stack of an ordinary
+//! thread, which ends the process. What is parsed, walked and dropped here is bounded, and the stack is larger than that needs.
 
 use std::panic::AssertUnwindSafe;
 use std::panic::catch_unwind;
@@ -26,7 +26,10 @@ const THREADS: usize = 2;
 const WAITING: usize = 64;
 
 /// How long a text may take; then the tokens decide alone.
-const PATIENCE: Duration = Duration::from_millis(250);
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Tokens of the longest text that is parsed. With more, recursion may outgrow even these stacks, and the tokens decide alone.
+const MAXIMUM_TOKENS: usize = 10_000;
 
 /// What the parser saw.
 #[derive(Debug)]
@@ -69,8 +72,11 @@ fn serve(inbox: &Mutex<mpsc::Receiver<Job>>) {
     }
 }
 
-/// Parses the text of one statement.
-pub(super) fn look_at(text: &str, engine: EngineKind) -> Sight {
+/// Parses the text of one statement that has so many tokens.
+pub(super) fn look_at(text: &str, tokens: usize, engine: EngineKind) -> Sight {
+    if tokens > MAXIMUM_TOKENS {
+        return Sight::Nothing;
+    }
     let Some(jobs) = JOBS.as_ref() else { return Sight::Nothing };
     let (answer, sight) = mpsc::sync_channel(1);
     if jobs.try_send(Job { text: text.into(), engine, answer }).is_err() {

@@ -2,8 +2,8 @@
 //!
 //! One driver runs every statement of a text and another negotiates several by default, so the count is ours.
 
-use super::super::error::DatabaseError;
-use super::super::error::ErrorKind;
+use crate::database::error::DatabaseError;
+use crate::database::error::ErrorKind;
 use super::lexer::Token;
 use super::lexer::TokenKind;
 use crate::config::EngineKind;
@@ -107,7 +107,8 @@ fn is_mysql_body(statement: &[Token<'_>]) -> bool {
             statement_start = index + 1;
         } else if token.is("BEGIN") {
             let before = &statement[index.saturating_sub(1)];
-            let in_handler = has_body && statement[statement_start].is("DECLARE") && statement[statement_start..index].iter().any(|t| t.is("HANDLER"));
+            let in_handler =
+                has_body && statement[statement_start].is("DECLARE") && statement[statement_start..index].iter().any(|t| t.is("HANDLER"));
             let begins = !has_body || before.is_symbol(';') || before.is_symbol(':') || before.is_any(&BEFORE_A_STATEMENT) || in_handler;
             if !begins {
                 return false;

@@ -39,7 +39,9 @@ pub(super) fn tables(tokens: &[Token<'_>]) -> Vec<String> {
             }
         } else if token.is_symbol(',') && lists.last() == Some(&depth) {
             tables.extend(name_at(tokens, index + 1));
-        } else if lists.last() == Some(&depth) && token.is_any(&["WHERE", "GROUP", "ORDER", "HAVING", "LIMIT", "WINDOW", "UNION", "SELECT", "USING", "ON"]) {
+        } else if lists.last() == Some(&depth)
+            && token.is_any(&["WHERE", "GROUP", "ORDER", "HAVING", "LIMIT", "WINDOW", "UNION", "SELECT", "USING", "ON"])
+        {
             lists.pop();
         }
     }

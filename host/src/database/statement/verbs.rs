@@ -1,7 +1,7 @@
 //! What the first keyword of a statement says, per dialect.
 
-use super::super::error::DatabaseError;
-use super::super::error::ErrorKind;
+use crate::database::error::DatabaseError;
+use crate::database::error::ErrorKind;
 use super::StatementKind;
 use super::StatementKind::Admin;
 use super::StatementKind::Forbidden;
@@ -198,14 +198,18 @@ pub(super) fn role(engine: EngineKind, verb: &str) -> Result<Role, DatabaseError
 /// The error for what begins no statement.
 pub(super) fn unknown(engine: EngineKind, verb: &str) -> DatabaseError {
     let short: String = verb.chars().take(40).collect();
-    let error = DatabaseError::new(ErrorKind::Syntax, format!("`{short}` does not begin a statement of this database ({})", engine.as_str()));
+    let error =
+        DatabaseError::new(ErrorKind::Syntax, format!("`{short}` does not begin a statement of this database ({})", engine.as_str()));
     if matches!(verb, "SHOW" | "DESCRIBE" | "DESC" | "PRAGMA" | "USE") {
         return error.hint("`list_tables` and `describe_table` show what is there; in a statement, write the table as `schema.table`");
     }
     let near = |(name, _): &&Verb| strsim::jaro_winkler(name, verb) > 0.85;
-    match COMMON.iter().chain(own_verbs(engine)).filter(near).max_by(|a, b| {
-        strsim::jaro_winkler(a.0, verb).total_cmp(&strsim::jaro_winkler(b.0, verb))
-    }) {
+    match COMMON
+        .iter()
+        .chain(own_verbs(engine))
+        .filter(near)
+        .max_by(|a, b| strsim::jaro_winkler(a.0, verb).total_cmp(&strsim::jaro_winkler(b.0, verb)))
+    {
         Some((name, _)) => error.hint(format!("did you mean `{name}`?")),
         None => error.hint("send one SQL statement, such as `SELECT …`"),
     }

@@ -108,10 +108,8 @@ impl Access {
             })
         };
         let origin = |entry: &String| {
-            Origin::parse(entry).ok_or_else(|| HttpError::Entry {
-                entry: entry.clone(),
-                expected: "an origin such as `https://app.example.com`",
-            })
+            Origin::parse(entry)
+                .ok_or_else(|| HttpError::Entry { entry: entry.clone(), expected: "an origin such as `https://app.example.com`" })
         };
         Ok(Self {
             hosts: options.allowed_hosts.iter().map(host).collect::<Result<_, _>>()?,
@@ -245,7 +243,9 @@ mod tests {
         for ours in ["http://localhost:8642", "http://127.0.0.1:8642", "https://app.example.com", "https://app.example.com:443"] {
             assert_eq!(origin(ours), Ok(()), "{ours}");
         }
-        for other in ["http://localhost:3000", "http://app.example.com", "https://app.example.com:8443", "https://evil.com", "null", "", "x"] {
+        for other in
+            ["http://localhost:3000", "http://app.example.com", "https://app.example.com:8443", "https://evil.com", "null", "", "x"]
+        {
             assert!(matches!(origin(other), Err(Refusal::Origin(_))), "{other}");
         }
     }

@@ -1,13 +1,23 @@
-//! Reads the body of a request within its limits and sees that it is JSON, before rmcp does.
+//! Reads the body of a request within its limits and sees that it is JSON, before rmcp does; and the body of an answer.
 
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::Context;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use http_body_util::LengthLimitError;
 use http_body_util::Limited;
+use http_body_util::combinators::BoxBody;
 use hyper::body::Body;
+use hyper::body::Frame;
+use hyper::body::SizeHint;
 use serde::de::IgnoredAny;
+use tokio::sync::mpsc;
+
+use super::patience::InCall;
 
 /// Levels of arrays and objects in each other.
 const DEPTH: usize = 64;
@@ -86,6 +96,52 @@ fn is_too_deep(body: &[u8]) -> bool {
         }
     }
     false
+}
+
+/// The body of an answer, and with it the mark that its call is in progress.
+#[derive(Default)]
+pub(super) struct AnswerBody {
+    body: BoxBody<Bytes, Infallible>,
+    /// Goes away with the body, when its last frame was taken or its connection is gone.
+    _in_progress: Option<mpsc::Sender<()>>,
+    /// Goes away with the body, too: the connection is idle then.
+    _call: Option<InCall>,
+}
+
+impl AnswerBody {
+    /// The body of a call's answer.
+    pub(super) fn of_call(body: BoxBody<Bytes, Infallible>, in_progress: mpsc::Sender<()>) -> Self {
+        Self { body, _in_progress: Some(in_progress), _call: None }
+    }
+
+    /// The body, holding `call` until it is written.
+    pub(super) fn until_written(self, call: InCall) -> Self {
+        Self { _call: Some(call), ..self }
+    }
+}
+
+impl From<BoxBody<Bytes, Infallible>> for AnswerBody {
+    fn from(body: BoxBody<Bytes, Infallible>) -> Self {
+        Self { body, _in_progress: None, _call: None }
+    }
+}
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    /// Exact for an answer in one piece, so that it goes out with its length and not in chunks.
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }
 
 #[cfg(test)]

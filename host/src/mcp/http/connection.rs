@@ -8,7 +8,6 @@ use std::time::Duration;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use hyper_util::rt::TokioTimer;
 use tokio::net::TcpListener;
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
@@ -20,6 +19,9 @@ use tracing::warn;
 
 use super::HttpOptions;
 use super::front::Front;
+use super::patience::Limits;
+use super::patience::Pace;
+use super::patience::Patient;
 
 /// Header lines of one request.
 const MAX_HEADERS: usize = 64;
@@ -38,6 +40,7 @@ pub(super) struct Connections {
     listener: TcpListener,
     front: Arc<Front>,
     http: http1::Builder,
+    limits: Limits,
     room: Arc<Semaphore>,
     open: JoinSet<()>,
     closing: CancellationToken,
@@ -47,12 +50,10 @@ impl Connections {
     /// Connections that come in at `listener` and are answered by `front`.
     pub(super) fn new(listener: TcpListener, front: Arc<Front>, options: &HttpOptions) -> Self {
         let mut http = http1::Builder::new();
-        http.timer(TokioTimer::new())
-            .header_read_timeout(options.header_timeout)
-            .max_headers(MAX_HEADERS)
-            .max_buf_size(MAX_HEAD_BYTES);
+        http.max_headers(MAX_HEADERS).max_buf_size(MAX_HEAD_BYTES);
+        let limits = Limits { idle: options.idle_timeout, head: options.header_timeout, write: options.write_timeout };
         let room = Arc::new(Semaphore::new(options.max_connections));
-        Self { listener, front, http, room, open: JoinSet::new(), closing: CancellationToken::new() }
+        Self { listener, front, http, limits, room, open: JoinSet::new(), closing: CancellationToken::new() }
     }
 
     /// Accepts for ever. May be dropped and called again at any time.
@@ -80,9 +81,15 @@ impl Connections {
         let Ok(local) = stream.local_addr() else { return };
         let front = self.front.clone();
         let closing = self.closing.clone();
+        let pace = Arc::new(Pace::default());
+        let stream = Patient::new(stream, self.limits, pace.clone());
         let service = service_fn(move |request| {
             let front = front.clone();
-            async move { Ok::<_, Infallible>(front.answer(request, local).await) }
+            let call = pace.begin_call();
+            async move {
+                let response = front.answer(request, local).await;
+                Ok::<_, Infallible>(response.map(|body| body.until_written(call)))
+            }
         });
         let connection = self.http.serve_connection(TokioIo::new(stream), service);
         self.open.spawn(async move {

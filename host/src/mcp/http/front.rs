@@ -10,7 +10,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use http_body_util::Full;
-use http_body_util::combinators::BoxBody;
 use hyper::HeaderMap;
 use hyper::Method;
 use hyper::Request;
@@ -41,18 +40,15 @@ use tower_http::cors::Cors;
 use tower_http::cors::CorsLayer;
 use tracing::warn;
 
-use super::HttpError;
 use super::HttpOptions;
 use super::Malformed;
 use super::Ready;
 use super::access::Access;
 use super::access::Refusal;
 use super::body;
+use super::body::AnswerBody;
 use super::body::BodyError;
 use crate::mcp::server::Server;
-
-/// The body of an answer.
-pub(super) type Body = BoxBody<Bytes, Infallible>;
 
 /// JSON-RPC: the text is no JSON.
 const PARSE_ERROR: i32 = -32700;
@@ -82,11 +78,7 @@ pub(super) struct Front {
 
 impl Front {
     /// What answers for `server`; every call holds a sender of `in_progress` until its answer is written.
-    ///
-    /// # Errors
-    ///
-    /// An entry of `options` does not parse.
-    pub(super) fn new(options: &HttpOptions, server: &Server, in_progress: mpsc::WeakSender<()>) -> Result<Self, HttpError> {
+    pub(super) fn new(options: &HttpOptions, access: Access, server: &Server, in_progress: mpsc::WeakSender<()>) -> Self {
         let cut = CancellationToken::new();
         let mut session_config = SessionConfig::default();
         session_config.keep_alive = Some(options.session_idle);
@@ -101,8 +93,8 @@ impl Front {
             .with_max_request_body_bytes(options.max_body_bytes)
             .with_cancellation_token(cut.clone());
         let server = server.clone();
-        Ok(Self {
-            access: Access::new(options)?,
+        Self {
+            access,
             path: options.path.clone(),
             max_body_bytes: options.max_body_bytes,
             body_timeout: options.body_timeout,
@@ -113,7 +105,7 @@ impl Front {
             cut,
             draining: AtomicBool::new(false),
             in_progress,
-        })
+        }
     }
 
     /// From now on new requests get 503, and `/health/ready` too.
@@ -131,7 +123,7 @@ impl Front {
     }
 
     /// Answers `request`, which came in at the address `local`.
-    pub(super) async fn answer(self: Arc<Self>, request: Request<Incoming>, local: SocketAddr) -> Response<Body> {
+    pub(super) async fn answer(self: Arc<Self>, request: Request<Incoming>, local: SocketAddr) -> Response<AnswerBody> {
         if let Err(refusal) = self.access.check_source(request.headers(), local) {
             return refuse(&refusal);
         }
@@ -148,7 +140,7 @@ impl Front {
         }
     }
 
-    async fn route(&self, request: Request<Incoming>) -> Response<Body> {
+    async fn route(&self, request: Request<Incoming>) -> Response<AnswerBody> {
         let path = request.uri().path();
         match path {
             "/health/live" => self.health(request.method(), true),
@@ -158,7 +150,7 @@ impl Front {
         }
     }
 
-    fn health(&self, method: &Method, healthy: bool) -> Response<Body> {
+    fn health(&self, method: &Method, healthy: bool) -> Response<AnswerBody> {
         if method != Method::GET && method != Method::HEAD {
             let mut response = error(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", "health is asked with GET");
             response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
@@ -170,7 +162,7 @@ impl Front {
         answer(StatusCode::SERVICE_UNAVAILABLE, &json!({ "status": if self.is_draining() { "shutting down" } else { "not ready" } }))
     }
 
-    async fn mcp(&self, request: Request<Incoming>) -> Response<Body> {
+    async fn mcp(&self, request: Request<Incoming>) -> Response<AnswerBody> {
         let caller = match self.access.check_token(request.headers()) {
             Ok(caller) => caller,
             Err(refusal) => return refuse(&refusal),
@@ -185,7 +177,7 @@ impl Front {
         parts.extensions.insert(malformed.clone());
         if parts.method != Method::POST {
             // Streams of older clients: no call, so nothing waits for them at the end.
-            return self.mcp.handle(Request::from_parts(parts, Full::new(Bytes::new()))).await;
+            return self.mcp.handle(Request::from_parts(parts, Full::new(Bytes::new()))).await.map(AnswerBody::from);
         }
         if !is_json(&parts.headers) {
             return error(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE", "the `Content-Type` must be `application/json`");
@@ -208,14 +200,7 @@ impl Front {
         if malformed.is_noted() && response.status() == StatusCode::OK {
             *response.status_mut() = StatusCode::BAD_REQUEST;
         }
-        response.map(|body| {
-            // Held until the last frame is written.
-            body.map_frame(move |frame| {
-                let _ = &in_progress;
-                frame
-            })
-            .boxed()
-        })
+        response.map(|body| AnswerBody::of_call(body, in_progress))
     }
 
     /// Whether the request would open a session beyond the limit.
@@ -233,7 +218,7 @@ impl Front {
         method.as_deref() == Some("initialize") && self.sessions.sessions.read().await.len() >= self.max_sessions
     }
 
-    fn refuse_body(&self, error: &BodyError) -> Response<Body> {
+    fn refuse_body(&self, error: &BodyError) -> Response<AnswerBody> {
         let (status, code, message) = match error {
             BodyError::TooLarge => {
                 let message = format!("the body is larger than the limit of {} bytes", self.max_body_bytes);
@@ -289,42 +274,49 @@ fn id_of(body: &[u8]) -> Option<Value> {
     (id.is_string() || id.is_i64()).then_some(id)
 }
 
-fn refuse(refusal: &Refusal) -> Response<Body> {
+fn refuse(refusal: &Refusal) -> Response<AnswerBody> {
     match refusal {
-        Refusal::BadHeader(name) => error(
-            StatusCode::BAD_REQUEST,
-            "BAD_HEADER",
-            &format!("the header `{name}` must come once and be readable"),
-        ),
+        Refusal::BadHeader(name) => {
+            error(StatusCode::BAD_REQUEST, "BAD_HEADER", &format!("the header `{name}` must come once and be readable"))
+        }
         Refusal::Host(host) => {
             warn!(host = ?host, "Refused a request to {host:?}; if clients shall reach this server by that name, start it with `--allowed-host {host}`");
-            error(StatusCode::FORBIDDEN, "HOST_NOT_ALLOWED", "this server does not go by that name; the operator can add it with `--allowed-host`")
+            error(
+                StatusCode::FORBIDDEN,
+                "HOST_NOT_ALLOWED",
+                "this server does not go by that name; the operator can add it with `--allowed-host`",
+            )
         }
         Refusal::Origin(origin) => {
             warn!(origin = ?origin, "Refused a page of {origin:?}; if it shall reach this server, start it with `--allowed-origin {origin}`");
-            error(StatusCode::FORBIDDEN, "ORIGIN_NOT_ALLOWED", "pages of that origin may not call this server; the operator can add it with `--allowed-origin`")
+            error(
+                StatusCode::FORBIDDEN,
+                "ORIGIN_NOT_ALLOWED",
+                "pages of that origin may not call this server; the operator can add it with `--allowed-origin`",
+            )
         }
         Refusal::Token => {
-            let mut response = error(StatusCode::UNAUTHORIZED, "TOKEN_REQUIRED", "send the server's token as `Authorization: Bearer <token>`");
+            let mut response =
+                error(StatusCode::UNAUTHORIZED, "TOKEN_REQUIRED", "send the server's token as `Authorization: Bearer <token>`");
             response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             response
         }
     }
 }
 
-fn unavailable(message: &str) -> Response<Body> {
+fn unavailable(message: &str) -> Response<AnswerBody> {
     let mut response = error(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", message);
     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
     response
 }
 
-fn error(status: StatusCode, code: &str, message: &str) -> Response<Body> {
+fn error(status: StatusCode, code: &str, message: &str) -> Response<AnswerBody> {
     answer(status, &json!({ "error": { "code": code, "message": message } }))
 }
 
 /// A JSON-RPC error. MCP leaves the id out where it is not known.
-fn json_rpc_error(status: StatusCode, code: i32, message: &str, id: Option<Value>) -> Response<Body> {
+fn json_rpc_error(status: StatusCode, code: i32, message: &str, id: Option<Value>) -> Response<AnswerBody> {
     let mut body = json!({ "jsonrpc": "2.0", "error": { "code": code, "message": message } });
     if let Some(id) = id {
         body["id"] = id;
@@ -332,8 +324,8 @@ fn json_rpc_error(status: StatusCode, code: i32, message: &str, id: Option<Value
     answer(status, &body)
 }
 
-fn answer(status: StatusCode, body: &Value) -> Response<Body> {
-    let mut response = Response::new(Full::new(Bytes::from(body.to_string())).boxed());
+fn answer(status: StatusCode, body: &Value) -> Response<AnswerBody> {
+    let mut response = Response::new(AnswerBody::from(Full::new(Bytes::from(body.to_string())).boxed()));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response

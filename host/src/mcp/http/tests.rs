@@ -70,7 +70,8 @@ impl Running {
         // The server may answer and close before it has read everything.
         let _ = stream.write_all(bytes).await;
         let mut answer = Vec::new();
-        let _ = tokio::time::timeout(Duration::from_secs(20), stream.read_to_end(&mut answer)).await.unwrap();
+        let ended = tokio::time::timeout(Duration::from_secs(20), stream.read_to_end(&mut answer)).await;
+        assert!(ended.is_ok(), "no end after {:?} to {:?}", String::from_utf8_lossy(&answer), String::from_utf8_lossy(bytes));
         let answer = String::from_utf8(answer).unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_default();
@@ -114,10 +115,9 @@ fn discover() -> String {
 #[tokio::test]
 async fn clients_of_both_eras_are_served_on_one_endpoint() {
     let running = start(|_| {}).await;
-    for lifecycle in [
-        ClientLifecycleMode::Discover { preferred_versions: vec![ProtocolVersion::V_2026_07_28] },
-        ClientLifecycleMode::Initialize,
-    ] {
+    for lifecycle in
+        [ClientLifecycleMode::Discover { preferred_versions: vec![ProtocolVersion::V_2026_07_28] }, ClientLifecycleMode::Initialize]
+    {
         let config = StreamableHttpClientTransportConfig::with_uri(format!("http://{}/mcp", running.address));
         let client = ().serve_with_lifecycle(StreamableHttpClientTransport::from_config(config), lifecycle).await.unwrap();
         assert!(client.list_all_tools().await.unwrap().is_empty());
@@ -137,7 +137,10 @@ async fn a_host_or_origin_from_elsewhere_is_refused() {
     assert_eq!(running.send(host("localhost").as_bytes()).await.status, 200);
     assert_eq!(running.send(host("db.example.com").as_bytes()).await.status, 200);
     assert_eq!(running.send(host("evil.example.com").as_bytes()).await.status, 403);
-    assert_eq!(running.send(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\nConnection: close\r\n\r\n").await.status, 400);
+    assert_eq!(
+        running.send(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\nConnection: close\r\n\r\n").await.status,
+        400
+    );
     assert_eq!(running.send(b"GET /health/live HTTP/1.1\r\nConnection: close\r\n\r\n").await.status, 400);
 
     let own = format!("Origin: http://localhost:{}\r\n", running.address.port());
@@ -227,6 +230,7 @@ async fn what_does_not_fit_gets_its_own_status() {
     assert_eq!((method.status, &method.json()["error"]["code"]), (404, &json!(-32601)));
     let tool = running.post("", &modern("tools/call", json!({ "name": "nope" })).to_string()).await;
     assert_eq!((tool.status, &tool.json()["error"]["code"]), (200, &json!(-32602)));
+    assert!(tool.has("content-length"), "an answer in one piece has a length: {tool:?}");
     assert_eq!(running.request("PUT", "/mcp", "", "").await.status, 405);
     running.stop().await;
 }
@@ -235,6 +239,7 @@ async fn what_does_not_fit_gets_its_own_status() {
 async fn slow_clients_are_cut_off() {
     let running = start(|options| {
         options.header_timeout = Duration::from_millis(200);
+        options.idle_timeout = Duration::from_millis(200);
         options.body_timeout = Duration::from_millis(200);
     })
     .await;
@@ -242,10 +247,12 @@ async fn slow_clients_are_cut_off() {
     // Half a head: no answer but the end of the connection.
     let head = running.send(b"POST /mcp HTTP/1.1\r\nHost: localhost\r\n").await;
     assert!(head.status == 0 || head.status == 408, "{head:?}");
-    let body = running
-        .send(b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{")
-        .await;
+    let body =
+        running.send(b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{").await;
     assert_eq!(body.status, 408);
+    // Quiet from the begin, and quiet after an answer.
+    assert_eq!(running.send(b"").await.status, 0);
+    assert_eq!(running.send(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n").await.status, 200);
     assert!(started.elapsed() < Duration::from_secs(10));
     running.stop().await;
 }

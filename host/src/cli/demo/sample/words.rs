@@ -115,7 +115,10 @@ pub(super) const SUPPLIERS: [&str; 24] = [
 ];
 
 /// Name, number of the parent, and the things sold in it with their lowest price in euros.
-pub(super) const CATEGORIES: [(&str, Option<u32>, &[(&str, i64)]); 20] = [
+type Category = (&'static str, Option<u32>, &'static [(&'static str, i64)]);
+
+/// The categories, parents before their children.
+pub(super) const CATEGORIES: [Category; 20] = [
     ("Camping", None, &[]),
     ("Clothing", None, &[]),
     ("Climbing", None, &[]),

@@ -172,8 +172,8 @@ async fn parameters_that_do_not_fit_are_named() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_text_protocol_reads_the_same_values() {
-    use super::super::connect::Access;
-    use super::super::query;
+    use crate::database::mysql::connect::Access;
+    use crate::database::mysql::query;
     let mut fixture = Fixture::new(&[]).await;
     fixture.run("SET SESSION sql_mode = ''").await;
     let engine = fixture.engine(|_| {});

@@ -133,3 +133,36 @@ async fn errors_name_what_is_wrong() {
     let failed = write(&sqlite, "INSERT INTO orders (nope) VALUES (1)", &[]).await.unwrap_err();
     assert_eq!((failed.error.kind, failed.error.message.as_str()), (ErrorKind::UnknownColumn, "there is no column `nope` in `orders`"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn functions_made_again_answer_as_before() {
+    let (_folder, sqlite) = shop(SHOP).await;
+    for (sql, answer) in [
+        ("instr('größe', 'ß')", "4"),
+        ("instr('abc', 'd')", "0"),
+        ("instr('abc', '')", "1"),
+        ("instr(x'c3b6c39f', x'c39f')", "3"),
+        ("instr('öß', x'c39f')", "2"),
+        ("instr(12345, 34)", "3"),
+        ("instr(NULL, 'a') IS NULL AND instr('a', NULL) IS NULL", "1"),
+        ("replace('a-b-c', '-', '++')", "'a++b++c'"),
+        ("replace('aaa', 'aa', 'b')", "'ba'"),
+        ("replace(5, '', 'x')", "5"),
+        ("replace(1.5, '.', ',')", "'1,5'"),
+        ("replace(x'616263', 'b', NULL)", "NULL"),
+        ("typeof(replace(x'616263', 'b', 'x'))", "'text'"),
+        ("trim('xxaxbxx', 'x')", "'axb'"),
+        ("ltrim('ßöaö', 'öß')", "'aö'"),
+        ("rtrim('1.500', '0')", "'1.5'"),
+        ("trim('  a ')", "'a'"),
+        ("trim('abc', '')", "'abc'"),
+        ("trim('aaa', 'a')", "''"),
+        ("trim(NULL, 'a')", "NULL"),
+        ("hex(unhex('61-62 63', '- '))", "'616263'"),
+        ("unhex('6-1', '-')", "NULL"),
+        ("unhex('616', '-')", "NULL"),
+        ("typeof(unhex('', '-'))", "'blob'"),
+    ] {
+        assert_eq!(one(&sqlite, &format!("SELECT quote({sql})")).await, Value::Text(answer.into()), "{sql}");
+    }
+}

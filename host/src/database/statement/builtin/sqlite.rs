@@ -1,6 +1,7 @@
 //! Functions that SQLite and libSQL have built in.
 
 /// Compute from their arguments, the data and the settings, and leave nothing behind.
+#[rustfmt::skip]
 pub(super) const PURE: &[&str] = &[
     "abs", "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "avg", "bm25", "cast", "ceil", "ceiling", "char", "coalesce",
     "concat", "concat_ws", "cos", "cosh", "count", "cume_dist", "current_date", "current_time", "current_timestamp", "date", "datetime",
@@ -24,6 +25,7 @@ pub(super) const PURE: &[&str] = &[
 ];
 
 /// Harmless, but they change from call to call or look at the session.
+#[rustfmt::skip]
 pub(super) const OTHER: &[&str] = &[
     "changes", "last_insert_rowid", "pragma_integrity_check", "pragma_quick_check", "random", "randomblob", "total_changes",
 ];

@@ -47,13 +47,20 @@ fn tables_are_named_without_quotes_and_common_table_expressions_are_none() {
 
 #[test]
 fn tables_are_told_where_the_parser_has_a_gap() {
-    check_tables(Postgres, "SELECT * FROM ROWS FROM (generate_series(1, 2)) AS x(a), t, public.\"U\" WHERE a IS DISTINCT FROM b", &["public.U", "t"]);
+    check_tables(
+        Postgres,
+        "SELECT * FROM ROWS FROM (generate_series(1, 2)) AS x(a), t, public.\"U\" WHERE a IS DISTINCT FROM b",
+        &["public.U", "t"],
+    );
 }
 
 #[test]
 fn functions_that_are_not_built_in_are_reported() {
     check_functions("SELECT lower(a), pg_catalog.upper(b), count(*) FROM t", &[]);
-    check_functions("SELECT My_Func(a), public.Other(b), \"Mixed Case\"(c), public.lower(d)", &["\"Mixed Case\"", "my_func", "public.lower", "public.other"]);
+    check_functions(
+        "SELECT My_Func(a), public.Other(b), \"Mixed Case\"(c), public.lower(d)",
+        &["\"Mixed Case\"", "my_func", "public.lower", "public.other"],
+    );
     check_functions("SELECT DISTINCT ON (a) f(b) FROM t", &["f"]);
     check_functions("SELECT * FROM f(1) AS g(a, b), (VALUES (1)) v(c) JOIN t u(d) ON true", &["f"]);
     check_functions("WITH c (a, b) AS (SELECT 1, 2) SELECT * FROM c", &[]);
@@ -83,7 +90,12 @@ fn an_unknown_verb_gets_a_suggestion() {
 
 #[test]
 fn only_plain_queries_are_traceless() {
-    for text in ["SELECT * FROM t WHERE a = $1", "SELECT lower(a), count(*) FROM t GROUP BY 1", "VALUES (1)", "WITH a AS (SELECT 1) SELECT * FROM a"] {
+    for text in [
+        "SELECT * FROM t WHERE a = $1",
+        "SELECT lower(a), count(*) FROM t GROUP BY 1",
+        "VALUES (1)",
+        "WITH a AS (SELECT 1) SELECT * FROM a",
+    ] {
         assert!(parse(text, Postgres).traceless, "{text}");
     }
     for text in [
