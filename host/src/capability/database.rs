@@ -171,6 +171,39 @@ impl State {
     }
 }
 
+/// A statement that is judged and may run, with its database and its parameters.
+struct Judged {
+    database: Arc<Database>,
+    statement: Statement,
+    values: Vec<Value>,
+    run: RunOptions,
+}
+
+impl State {
+    /// Checks the right, judges the statement and counts the parameters of a run that may change something.
+    fn judge(
+        &self,
+        database: &str,
+        right: Right,
+        sql: &str,
+        values: Vec<types::Value>,
+        timeout_ms: Option<u32>,
+    ) -> Result<Judged, DatabaseError> {
+        let database = self.database(database, right)?;
+        let statement = database.judge(sql)?;
+        let values = parameters(values)?;
+        let run = RunOptions { timeout: time_limit(&database, timeout_ms), limits: page_limits(&database, None) };
+        Ok(Judged { database, statement, values, run })
+    }
+
+    fn executed(&mut self, done: Result<Execution, DatabaseError>) -> ToGuest<database_write::Execution> {
+        match done {
+            Ok(execution) => Ok(Ok(self.execution(execution)?)),
+            Err(error) => Ok(Err(error::to_guest(error))),
+        }
+    }
+}
+
 impl database_write::Host for State {
     async fn execute(
         &mut self,
@@ -180,23 +213,14 @@ impl database_write::Host for State {
         timeout_ms: Option<u32>,
     ) -> ToGuest<database_write::Execution> {
         self.enter()?;
-        let judged = self.database(&database, Right::Write).and_then(|database| {
-            let statement = database.judge(&sql)?;
-            Ok((database, statement, parameters(values)?))
-        });
-        let done = match judged {
-            Ok((database, statement, values)) => {
-                let run = RunOptions { timeout: time_limit(&database, timeout_ms), limits: page_limits(&database, None) };
-                let call = self.call.clone();
-                database.write(&call, vec![(statement, values)], &run).await.map_err(|failed| failed.error)
-            }
-            Err(error) => Err(error),
+        let (call, judged) = (self.call.clone(), self.judge(&database, Right::Write, &sql, values, timeout_ms));
+        let run = async {
+            let Judged { database, statement, values, run } = judged?;
+            let done = database.write(&call, vec![(statement, values)], &run).await.map_err(|failed| failed.error)?;
+            Ok(done.into_iter().next().unwrap_or(Execution { affected: 0, returned: None }))
         };
-        match done.map(|executions| executions.into_iter().next()) {
-            Ok(Some(execution)) => Ok(Ok(self.execution(execution)?)),
-            Ok(None) => Ok(Ok(database_write::Execution { affected: 0, returned: None })),
-            Err(error) => Ok(Err(error::to_guest(error))),
-        }
+        let done = run.await;
+        self.executed(done)
     }
 
     async fn batch(
@@ -245,22 +269,13 @@ impl database_admin::Host for State {
         timeout_ms: Option<u32>,
     ) -> ToGuest<database_write::Execution> {
         self.enter()?;
-        let judged = self.database(&database, Right::Admin).and_then(|database| {
-            let statement = database.judge(&sql)?;
-            Ok((database, statement, parameters(values)?))
-        });
-        let done = match judged {
-            Ok((database, statement, values)) => {
-                let run = RunOptions { timeout: time_limit(&database, timeout_ms), limits: page_limits(&database, None) };
-                let call = self.call.clone();
-                database.administer(&call, statement, values, &run).await
-            }
-            Err(error) => Err(error),
+        let (call, judged) = (self.call.clone(), self.judge(&database, Right::Admin, &sql, values, timeout_ms));
+        let run = async {
+            let Judged { database, statement, values, run } = judged?;
+            database.administer(&call, statement, values, &run).await
         };
-        match done {
-            Ok(execution) => Ok(Ok(self.execution(execution)?)),
-            Err(error) => Ok(Err(error::to_guest(error))),
-        }
+        let done = run.await;
+        self.executed(done)
     }
 }
 
