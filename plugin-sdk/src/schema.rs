@@ -102,6 +102,9 @@ fn remove_null(object: &mut Map<String, Value>) {
     }
     for keyword in ["anyOf", "oneOf"] {
         let Some(Value::Array(cases)) = object.get_mut(keyword) else { continue };
+        if cases.len() != 2 {
+            continue;
+        }
         cases.retain(|case| case.get("type").is_none_or(|kind| kind != "null"));
         if let [Value::Object(_)] = cases.as_slice()
             && let Some(Value::Array(mut cases)) = object.remove(keyword)
@@ -183,13 +186,14 @@ mod tests {
             "required": ["name"],
             "additionalProperties": false,
         });
+        let any = ["string", "number", "boolean", "null", "array", "object"].map(|kind| json!({ "type": kind }));
         assert_eq!(
             schema,
             json!({
                 "type": "object",
                 "properties": {
                     "sql": { "type": "string", "description": "The statement, just one." },
-                    "params": { "type": "array", "items": {} },
+                    "params": { "type": "array", "items": { "anyOf": any } },
                     "database": { "type": "string" },
                     "limit": { "type": "integer", "minimum": 0 },
                     "ratio": { "type": "number" },

@@ -49,7 +49,8 @@ impl JsonSchema for Parameter {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         // Every type by its name: a schema that says nothing is refused by some clients.
-        schemars::json_schema!({ "type": ["string", "number", "boolean", "null", "array", "object"] })
+        let kinds = ["string", "number", "boolean", "null", "array", "object"];
+        schemars::json_schema!({ "anyOf": kinds.map(|kind| serde_json::json!({ "type": kind })) })
     }
 }
 
