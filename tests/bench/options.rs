@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::Result;
+use crate::case::Case;
+use crate::case::STATEMENTS;
 
 /// What `--help` prints.
 pub(crate) const HELP: &str = "\
@@ -11,6 +13,7 @@ measures tidegate over the real wire against PostgreSQL, beside the bare sqlx qu
 
   --quick          about 20 s in place of 2 min; noisier
   --only NAME      one of: latency, throughput, floor, memory, start; may be repeated
+  --load CASE      no figures: 10 s of `select 1`, `100 rows`, … on 8 connections, the server's process id told, for a profiler
   --check          fail when a figure is absurd, for continuous integration
   --server PATH    the program; default: `tidegate` in the folder that cargo built this in
   --database URL   PostgreSQL, as a role that may create roles and databases; default: the variable TIDEGATE_TEST_POSTGRES";
@@ -37,6 +40,8 @@ pub(crate) struct Options {
     pub(crate) quick: bool,
     /// Whether absurd figures are a failure.
     pub(crate) check: bool,
+    /// Only load the server with this.
+    pub(crate) load: Option<Case>,
     /// The parts to run.
     pub(crate) parts: Vec<&'static str>,
     /// The program.
@@ -71,6 +76,7 @@ impl Options {
 pub(crate) fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Mode> {
     let mut quick = false;
     let mut check = false;
+    let mut load = None;
     let mut parts = Vec::new();
     let mut server = None;
     let mut database = std::env::var("TIDEGATE_TEST_POSTGRES").ok();
@@ -80,6 +86,7 @@ pub(crate) fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Mode>
             "-h" | "--help" => return Ok(Mode::Help),
             "--quick" => quick = true,
             "--check" => check = true,
+            "--load" => load = Some(case(&value()?)?),
             "--only" => parts.push(part(&value()?)?),
             "--server" => server = Some(PathBuf::from(value()?)),
             "--database" => database = Some(value()?),
@@ -94,7 +101,13 @@ pub(crate) fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Mode>
     }
     let server = server.map_or_else(beside, Ok)?;
     let database = database.ok_or("no database; set TIDEGATE_TEST_POSTGRES, or use `tests/bench/run`, which starts one")?;
-    Ok(Mode::Measure(Options { quick, check, parts, server, database }))
+    Ok(Mode::Measure(Options { quick, check, load, parts, server, database }))
+}
+
+fn case(name: &str) -> Result<Case> {
+    let cases = STATEMENTS.into_iter().chain([Case::Tools, Case::Discover]);
+    let names = || cases.clone().map(Case::name).collect::<Vec<_>>().join(", ");
+    cases.clone().find(|case| case.name() == name).ok_or_else(|| format!("no case `{name}`; there is {}", names()).into())
 }
 
 fn part(name: &str) -> Result<&'static str> {

@@ -28,7 +28,9 @@ pub(crate) async fn run_all(options: &Options) -> Result<ExitCode> {
     let removed = sample.remove().await;
     let report = result?;
     removed?;
-    report.print()?;
+    if options.load.is_none() {
+        report.print()?;
+    }
     let absurd = if options.check { report.absurd() } else { Vec::new() };
     for figure in &absurd {
         crate::note(&format!("wire: absurd: {figure}"));
@@ -39,6 +41,10 @@ pub(crate) async fn run_all(options: &Options) -> Result<ExitCode> {
 async fn measure(options: &Options, sample: &Sample) -> Result<Report> {
     let installation = Installation::new(&options.server, &sample.url)?;
     let mut report = Report::new(options);
+    if let Some(case) = options.load {
+        calls::load(&installation, case).await?;
+        return Ok(report);
+    }
     if options.wants("latency") || options.wants("throughput") || options.wants("floor") {
         let mut targets = calls::Targets::start(&installation, &sample.url).await?;
         if options.wants("latency") {

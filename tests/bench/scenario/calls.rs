@@ -24,6 +24,12 @@ use crate::stdio::Client;
 /// What a server may still do after its last answer belongs to the calls; then it rests.
 const REST: Duration = Duration::from_millis(10);
 
+/// How long a load for a profiler lasts.
+const LOAD: Duration = Duration::from_secs(10);
+
+/// Its connections.
+const LOAD_CONNECTIONS: usize = 8;
+
 /// Connections under which throughput is measured.
 const CONNECTIONS: [usize; 3] = [1, 8, 32];
 
@@ -159,6 +165,19 @@ pub(super) async fn floor(targets: &mut Targets, options: &Options) -> Result<Ve
         lines.extend([(case, Over::Http, 1), (case, Over::Http, 32), (case, Over::Stdio, 1)]);
     }
     targets.rounds(&lines, options).await
+}
+
+/// Loads a server for somebody else to look at.
+pub(super) async fn load(installation: &Installation, case: Case) -> Result<()> {
+    let server = installation.start_http(&installation.cache(WARM_CACHE)).await?;
+    let mut connections = Vec::new();
+    for _ in 0..LOAD_CONNECTIONS {
+        connections.push(Connection::open(server.address, case).await?);
+    }
+    crate::note(&format!("loading process {} …", server.pid()?));
+    let (_, figures) = call_all(connections, LOAD).await?;
+    crate::note(&format!("{:.0} calls per second", figures.calls_per_s));
+    Ok(())
 }
 
 /// Calls on every connection for `window`, and gives the connections back.
