@@ -99,7 +99,7 @@ async fn returned_rows_over_the_limit_are_left_out_and_the_write_stands() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_write_over_its_time_has_no_effect() {
     on_database(SHOP, |db| async move {
-        let options = RunOptions { timeout: Duration::from_millis(200), ..options() };
+        let options = RunOptions { timeout: Duration::from_secs(2), ..options() };
         let statements = vec![
             (writing("INSERT INTO t VALUES (1, 'a')", StatementKind::Write), vec![]),
             (writing("SELECT pg_sleep(30)", StatementKind::Write), vec![]),
