@@ -336,8 +336,9 @@ impl Databases {
         self.by_name.get(&DatabaseName::parse(name)?)
     }
 
-    /// Closes every pool.
+    /// Waits for statements that are being stopped on their servers, then closes every pool.
     pub async fn close(&self) {
+        supervise::all_ended().await;
         for database in self.iter() {
             database.close().await;
         }

@@ -86,3 +86,15 @@ async fn names_are_completed_from_the_catalog() {
     let completed = client.service().complete_resource_argument(&with_table.uri_template, "table", "lo", Some(context)).await.unwrap();
     assert!(completed.values.contains(&"loans".to_owned()), "{:?}", completed.values);
 }
+
+/// All of SQLite's connections share one limit on memory, so this needs a process of its own.
+#[tokio::test]
+async fn an_aggregate_without_end_meets_the_memory_limit_and_not_the_host() {
+    let host = Host::new().database("main", "sqlite::memory:", "").start().await;
+    let client = host.connect(Era::Modern).await;
+    let sql = "with recursive n(i) as (values (1) union all select i + 1 from n limit 20000) \
+        select length(json_group_array(hex(randomblob(20000)) || i)) from n";
+    let answer = client.call("execute_select", json!({ "sql": sql })).await;
+    assert_eq!(answer.code(), "TOO_LARGE", "{}", answer.text());
+    assert_eq!(client.call("execute_select", json!({ "sql": "select 1" })).await.rows(), json!([[1]]));
+}

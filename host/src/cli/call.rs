@@ -51,7 +51,7 @@ pub(super) async fn run(options: &Options) -> Result<(), Failure> {
     })
     .await;
     dispatcher.databases().close().await;
-    let result = result.map_err(|error| {
+    let result = result?.map_err(|error| {
         Failure::new(Exit::Tool, error).next("`tidegate tools` lists what there is; options for databases are the same as for `serve`")
     })?;
     show(&result, options.json)

@@ -51,7 +51,7 @@ pub(super) async fn run(options: &Options) -> Result<(), Failure> {
     let dispatcher = compose(&config).await?;
     let result = until_stopped(async |shutdown| serve_and_show(options, &config.server, &dispatcher, &file, shutdown).await).await;
     dispatcher.databases().close().await;
-    result
+    result?
 }
 
 /// Serves until the tour is over, with `--once`, or else until `shutdown`.

@@ -1,6 +1,5 @@
 //! `tidegate serve`, and the composition of the layers: the one place that knows all of them.
 
-use std::convert::Infallible;
 use std::io;
 use std::io::IsTerminal;
 use std::net::SocketAddr;
@@ -60,7 +59,7 @@ pub(super) async fn run(options: &Options) -> Result<(), Failure> {
     let served = if over_stdio {
         let server = server(&dispatcher, &config.server)?;
         let served = until_stopped(async |shutdown| mcp::stdio::serve(server, shutdown).await).await;
-        served.map_err(|error| Failure::new(Exit::Failed, error.to_string()))
+        served.and_then(|served| served.map_err(|error| Failure::new(Exit::Failed, error.to_string())))
     } else {
         serve_http(&dispatcher, &config.server).await
     };
@@ -73,14 +72,14 @@ async fn serve_http(dispatcher: &Arc<Dispatcher>, config: &ServerConfig) -> Resu
     let server = server(dispatcher, config)?;
     let listening = |address| tracing::info!("Serving MCP at http://{address}/mcp");
     let served = until_stopped(async |shutdown| mcp::http::serve(http_options(config), server, shutdown, listening).await).await;
-    served.map_err(|error| http_failure(&error))
+    served?.map_err(|error| http_failure(&error))
 }
 
 /// How long a database may take to say what its role may do, at the start.
 const ROLE_LIMIT: Duration = Duration::from_secs(5);
 
 /// Looks at the roles that the host is logged in as: a role that nothing limits is told of on loopback and refused to the
-/// network, unless the operator allows it. A database that does not answer now is told of and served all the same.
+/// network, unless the operator allows it. A database that does not answer now is treated likewise.
 async fn look_at_roles(dispatcher: &Dispatcher, on_loopback: bool) -> Result<(), Failure> {
     let call = Call::new(Caller::local(), ROLE_LIMIT);
     for database in dispatcher.databases().iter() {
@@ -95,7 +94,13 @@ async fn look_at_roles(dispatcher: &Dispatcher, on_loopback: bool) -> Result<(),
                 let hint = format!("use a role with fewer rights, or set `allow_superuser = true` under `[databases.{name}]`");
                 return Err(Failure::new(Exit::Configuration, format!("{text}; {hint}")));
             }
-            Err(error) => tracing::warn!(database.name = %name, "Database `{name}` does not say what its role may do: {error}"),
+            Err(error) if on_loopback || database.config().allow_superuser => {
+                tracing::warn!(database.name = %name, "Database `{name}` does not say what its role may do: {error}");
+            }
+            Err(error) => {
+                let text = format!("database `{name}` does not say what its role may do, so it is not served to the network: {error}");
+                return Err(Failure::new(Exit::Database, text));
+            }
         }
     }
     Ok(())
@@ -136,16 +141,20 @@ pub(super) async fn compose(config: &Config) -> Result<Arc<Dispatcher>, Failure>
 }
 
 /// Runs what `serve` starts until it ends by itself. The token that it is handed is cancelled when the process is asked to stop.
-pub(super) async fn until_stopped<T>(serve: impl AsyncFnOnce(CancellationToken) -> T) -> T {
+///
+/// # Errors
+///
+/// Asked a second time, it cuts off what still runs.
+pub(super) async fn until_stopped<T>(serve: impl AsyncFnOnce(CancellationToken) -> T) -> Result<T, Failure> {
     let shutdown = CancellationToken::new();
-    let listening = async {
+    let asked_twice = async {
         stop_asked().await;
         shutdown.cancel();
-        std::future::pending::<Infallible>().await
+        stop_asked().await;
     };
     tokio::select! {
-        output = serve(shutdown.clone()) => output,
-        never = listening => match never {},
+        output = serve(shutdown.clone()) => Ok(output),
+        () = asked_twice => Err(Failure::new(Exit::Failed, "asked to stop twice: calls in progress were cut off")),
     }
 }
 

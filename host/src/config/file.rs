@@ -100,8 +100,16 @@ pub fn load(sources: &Sources) -> Result<Config, ConfigError> {
         Some(file) => parse(file, &read_text(file)?, &environment::find)?,
         None => Config::default(),
     };
+    let mut named: Vec<DatabaseName> = Vec::new();
     for option in &sources.databases {
         let database = parse_option(option)?;
+        if named.contains(&database.name) {
+            return Err(ConfigError::one(
+                "--database",
+                format!("`{}` is given twice; give each database a name of its own", database.name),
+            ));
+        }
+        named.push(database.name.clone());
         config.databases.retain(|other| other.name != database.name);
         config.databases.push(database);
     }

@@ -6,7 +6,10 @@
 //! to come back with the engine's answer, and drops it, connection and all, when it does not.
 
 use std::future::Future;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
+use std::time::Instant;
 
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -36,7 +39,9 @@ where
     // Fires when the future of this function is dropped, and harmlessly at its end.
     let _guard = abandoned.clone().drop_guard();
     let (answer, answered) = oneshot::channel();
+    let counted = Counted::new();
     tokio::spawn(async move {
+        let _counted = counted;
         let mut work = std::pin::pin!(work);
         let stopped = tokio::select! {
             biased;
@@ -67,6 +72,34 @@ where
         let _ = answer.send(result);
     });
     answered.await.unwrap_or_else(|_| Err(DatabaseError::new(ErrorKind::Failed, "the statement ended without an answer")))
+}
+
+/// Statements whose tasks have not ended, in the whole process.
+static UNDER_WAY: AtomicUsize = AtomicUsize::new(0);
+
+/// Counts one of them for as long as it lives.
+struct Counted;
+
+impl Counted {
+    fn new() -> Self {
+        UNDER_WAY.fetch_add(1, Ordering::Relaxed);
+        Self
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        UNDER_WAY.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Waits until every statement of the process has ended, the interrupted ones on their servers too; at most a little longer
+/// than an interrupted one may take. For the end of the process, which would leave them running otherwise.
+pub(super) async fn all_ended() {
+    let until = Instant::now() + INTERRUPT_GRACE + Duration::from_millis(500);
+    while UNDER_WAY.load(Ordering::Relaxed) > 0 && Instant::now() < until {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 fn timed_out(limit: Duration) -> DatabaseError {

@@ -95,6 +95,9 @@ impl HttpOptions {
     }
 }
 
+/// Characters of a token, at least, on an address that the network reaches.
+const TOKEN_BYTES: usize = 16;
+
 /// Why there is no HTTP server.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -108,6 +111,14 @@ pub enum HttpError {
     /// A token that everybody knows.
     #[error("the token is empty; set `TIDEGATE_TOKEN` to a secret of your own, or unset it")]
     TokenEmpty,
+    /// A token that can be guessed, on an address that the network reaches.
+    #[error(
+        "the token is shorter than {TOKEN_BYTES} characters; set `TIDEGATE_TOKEN` to a longer one, for example what `openssl rand -hex 32` prints"
+    )]
+    TokenShort,
+    /// A token that no client can send (RFC 6750 §2.1).
+    #[error("the token has characters that no header carries; set `TIDEGATE_TOKEN` to letters, digits and -._~+/=")]
+    TokenUnsendable,
     /// An entry of the lists does not parse.
     #[error("`{entry}` is not {expected}")]
     Entry {
@@ -163,6 +174,8 @@ impl Http {
         let address = options.address;
         match &options.token {
             Some(token) if token.reveal().is_empty() => return Err(HttpError::TokenEmpty),
+            Some(token) if !token.reveal().bytes().all(|byte| byte.is_ascii_graphic()) => return Err(HttpError::TokenUnsendable),
+            Some(token) if token.reveal().len() < TOKEN_BYTES && !address.ip().is_loopback() => return Err(HttpError::TokenShort),
             None if !address.ip().is_loopback() => return Err(HttpError::TokenMissing { address }),
             _ => {}
         }

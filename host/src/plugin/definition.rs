@@ -1,5 +1,6 @@
 //! Checks of what a plugin offers: names, texts that a model reads, schemas.
 
+use jsonschema::error::ValidationErrorKind;
 use serde_json::Map;
 use serde_json::Value as Json;
 
@@ -221,7 +222,12 @@ fn describe_errors(validator: &jsonschema::Validator, value: &Json) -> Option<St
         .take(3)
         .map(|error| {
             let place = error.instance_path().to_string();
-            let text: String = error.to_string().chars().take(300).collect();
+            let text = match error.kind() {
+                // All of the choices: the crate shows two of them.
+                ValidationErrorKind::Enum { options } => format!("{} is not one of {options}", error.instance()),
+                _ => error.to_string(),
+            };
+            let text: String = text.chars().take(300).collect();
             if place.is_empty() { text } else { format!("`{}`: {text}", place.trim_start_matches('/')) }
         })
         .collect();

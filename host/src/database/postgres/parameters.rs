@@ -1,5 +1,7 @@
 //! Values on their way into a statement: into the binary form of the type that the server wants at that place.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use sqlx::Executor;
 use sqlx::Row;
 use sqlx::ValueRef;
@@ -155,7 +157,9 @@ fn encode(codec: &Codec, value: &Value) -> Result<Option<Encoded>, ()> {
         },
         Codec::Bytea => match value {
             Value::Blob(blob) => bytes(blob),
-            Value::Text(_) => ask_for(value),
+            // As bytes come out: base64. The server's own hexadecimal form is taken too.
+            Value::Text(text) if text.starts_with("\\x") => ask_for(value),
+            Value::Text(text) => bytes(&STANDARD.decode(text).map_err(drop)?),
             _ => Err(()),
         },
         Codec::Json | Codec::Jsonb => {

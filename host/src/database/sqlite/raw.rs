@@ -32,8 +32,9 @@ use crate::database::value::Value;
 /// and few enough that those with a large value in each do not add up to a second.
 const PROGRESS_INSTRUCTIONS: c_int = 100;
 
-/// Bytes that all connections of the process may hold: a statement that aggregates without end fails, not the host.
-const HEAP_BYTES: i64 = 512 << 20;
+/// Bytes that all connections of the process may hold: a statement that aggregates without end fails, not the host. More
+/// in unit tests, which share a process; the limit itself is tested on the program.
+const HEAP_BYTES: i64 = if cfg!(test) { 2 << 30 } else { 512 << 20 };
 
 /// `SQLITE_LIMIT_*` of every connection. Each is far above what a statement for a person or a model needs.
 const LIMITS: [(c_int, c_int); 9] = [
@@ -49,13 +50,16 @@ const LIMITS: [(c_int, c_int); 9] = [
 ];
 
 /// `SQLITE_DBCONFIG_*` switches of every connection.
-const SWITCHES: [(c_int, c_int); 6] = [
+const SWITCHES: [(c_int, c_int); 8] = [
     (ffi::SQLITE_DBCONFIG_DEFENSIVE, 1),
     (ffi::SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0),
     (ffi::SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0),
     (ffi::SQLITE_DBCONFIG_ENABLE_FTS3_TOKENIZER, 0),
     (ffi::SQLITE_DBCONFIG_WRITABLE_SCHEMA, 0),
     (ffi::SQLITE_DBCONFIG_ENABLE_FKEY, 1),
+    // A misspelt column in double quotes is an error and not a text.
+    (ffi::SQLITE_DBCONFIG_DQS_DML, 0),
+    (ffi::SQLITE_DBCONFIG_DQS_DDL, 0),
 ];
 
 /// What SQLite said about a call that failed.

@@ -80,6 +80,7 @@ const POSTGRES: &[Rule] = &[
         "acts on the server",
     ),
     (Names::Are(&["nextval", "setval"]), Write, "changes a sequence"),
+    (Names::Are(&["setseed"]), Write, "changes what the session's next random numbers are"),
     (Names::Are(&["txid_current", "pg_current_xact_id"]), Write, "takes a transaction number"),
     (Names::Are(&["pg_export_snapshot"]), Write, "exports the snapshot"),
     (Names::Begin(&["brin_summarize_", "brin_desummarize_", "gin_clean_pending_list"]), Write, "changes an index"),

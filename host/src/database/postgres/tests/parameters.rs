@@ -24,6 +24,8 @@ async fn values_go_in_under_the_type_of_their_place() {
             ("$1::float8", Value::Integer(5), "5.0"),
             ("$1::bool", text("yes"), "true"),
             ("$1::bytea", Value::Blob(vec![1, 2]), r#""AQI=""#),
+            ("$1::bytea", Value::Text("AQI=".into()), r#""AQI=""#),
+            ("$1::bytea", Value::Text("\\\\x0102".into()), r#""AQI=""#),
             ("$1::jsonb", Value::Json(r#"{"a":1}"#.into()), r#"{"a": 1}"#),
             ("$1::jsonb", text("plain"), r#""plain""#),
             ("$1::jsonb", text(r#"{"a":1}"#), r#"{"a": 1}"#),

@@ -89,16 +89,6 @@ async fn a_row_that_is_too_large_is_an_error_with_the_limit() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_aggregate_without_end_meets_the_memory_limit_and_not_the_host() {
-    let (_folder, sqlite) = shop(SHOP).await;
-    let sql = "WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n LIMIT 20000)
-        SELECT length(json_group_array(hex(randomblob(20000)) || i)) FROM n";
-    let error = read(&sqlite, sql, &[]).await.unwrap_err();
-    assert_eq!(error.kind, ErrorKind::TooLarge, "{error:?}");
-    assert_eq!(one(&sqlite, "SELECT 1").await, Value::Integer(1));
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn deep_and_long_statements_end_without_harm() {
     let (_folder, sqlite) = shop(SHOP).await;
     let deep =
