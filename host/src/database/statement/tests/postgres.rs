@@ -53,6 +53,7 @@ fn statements_that_change_rows_write() {
             "EXPLAIN ANALYZE SELECT nextval('s')",
             "SELECT nextval('s')",
             "SELECT pg_catalog.setval('s', 1)",
+            "SELECT setseed(0.5)",
             "SELECT \"nextval\"('s')",
             "SELECT U&\"\\006eextval\"('s')",
             "SELECT U&\"!006eextval\" UESCAPE '!' ('s')",
