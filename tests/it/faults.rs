@@ -123,3 +123,18 @@ async fn many_faults_at_once_leave_nothing_behind() {
         assert_eq!(select.rows(), json!([[2]]));
     }
 }
+
+#[tokio::test]
+async fn nothing_of_a_call_outlives_it() {
+    let (_host, client) = start(guests::REMEMBERS, "").await;
+    // One mark in a page, one in many pages, and everything; each call twice, so that memories are used again.
+    for every in [1 << 10, 1 << 16, 1, 1 << 10, 1] {
+        for mark in [1, 2] {
+            let (one, other) = tokio::join!(
+                run(&client, guests::REMEMBERS, json!({ "mark": mark, "every": every })),
+                run(&client, guests::REMEMBERS, json!({ "mark": mark, "every": every })),
+            );
+            assert_eq!((one.text(), other.text()), ("0 marks".to_owned(), "0 marks".to_owned()));
+        }
+    }
+}
