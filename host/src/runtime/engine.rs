@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 
 use wasmtime::Config;
+use wasmtime::Enabled;
 use wasmtime::InstanceAllocationStrategy;
 use wasmtime::OptLevel;
 use wasmtime::PoolingAllocationConfig;
@@ -154,6 +155,9 @@ fn config(pooled: Option<&EngineOptions>) -> Config {
             .max_tables_per_component(32)
             .max_component_instance_size(2 << 20)
             .max_core_instance_size(2 << 20)
+            // What a call wrote is found page by page and put back in place. Else the first bytes of every memory are
+            // written anew after each call, whatever it did, and the rest is given back and faulted in again.
+            .pagemap_scan(Enabled::Auto)
             .linear_memory_keep_resident(256 << 10)
             .table_keep_resident(16 << 10)
             .max_unused_warm_slots(16);
