@@ -129,6 +129,14 @@ impl Call {
         }
     }
 
+    /// The same call as far as names go, for work that goes on for at most `limit` when the call itself is over.
+    #[must_use]
+    pub fn detached(&self, limit: Duration) -> Self {
+        let Self { id, caller, features, .. } = self.clone();
+        let deadline = Instant::now() + limit;
+        Self { id, caller, deadline, cancellation: CancellationToken::new(), features, listener: Arc::new(NoListener) }
+    }
+
     /// How long the call may still run; zero when its deadline has passed.
     pub fn remaining(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())

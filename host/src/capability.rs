@@ -3,6 +3,7 @@
 //! The functions here are called by guests, so everything that comes in is hostile: lengths, names, numbers, order. What
 //! goes out is an error that the guest can act on; a trap is for what no honest guest does.
 
+mod cache;
 mod catalog;
 mod changes;
 mod database;
@@ -13,7 +14,8 @@ pub mod meter;
 mod progress;
 pub mod rows;
 mod settings;
-mod value;
+mod statement;
+pub(crate) mod value;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -41,6 +43,8 @@ use crate::bindings;
 use crate::call::Call;
 use crate::database::Databases;
 use crate::database::cursor::Cursors;
+use crate::database::rows::RowSet;
+use crate::hook::statements::Hooks;
 use grants::Grants;
 use meter::Meter;
 
@@ -51,6 +55,16 @@ pub struct Services {
     pub databases: Databases,
     /// Rows kept for later pages.
     pub cursors: Arc<Cursors>,
+    /// What statements pass.
+    pub hooks: Arc<Hooks>,
+}
+
+impl Services {
+    /// The same for a plugin that is asked as a hook: hooks cause no hooks.
+    #[must_use]
+    pub fn for_hooks(&self) -> Self {
+        Self { hooks: Arc::default(), ..self.clone() }
+    }
 }
 
 /// One plugin as its calls see it.
@@ -117,6 +131,13 @@ pub struct Announced {
 /// Bytes of a guest's own standard error that are kept for the log: the message of a panic.
 const STDERR_BYTES: usize = 4 << 10;
 
+/// What a plugin is asked about as a hook.
+#[derive(Clone, Debug, Default)]
+pub struct HookQuestion {
+    /// The key that it may look for in the cache.
+    pub cache_key: Option<Arc<str>>,
+}
+
 /// The host's side of one instance: lives as long as its store, which is one call.
 pub struct State {
     /// The call on whose behalf the guest runs.
@@ -133,6 +154,8 @@ pub struct State {
     pub meter: Meter,
     /// What it wrote to standard error, cut.
     pub stderr: MemoryOutputPipe,
+    /// What it is asked about, when it is asked as a hook.
+    pub hook: Option<HookQuestion>,
     log: log::Budget,
     progress: progress::Pace,
     table: ResourceTable,
@@ -154,11 +177,37 @@ impl State {
             announced: Announced::default(),
             host_calls: 0,
             stderr,
+            hook: None,
             log: log::Budget::default(),
             progress: progress::Pace::default(),
             table,
             wasi,
         }
+    }
+
+    /// Makes it the state of another question to the same hook. Whatever counts starts anew, but for memory.
+    pub fn ask_again(&mut self, call: Call, hook: HookQuestion) {
+        self.call = call;
+        self.hook = Some(hook);
+        self.announced = Announced::default();
+        self.host_calls = 0;
+        self.meter.restart();
+        self.log = log::Budget::default();
+        self.progress = progress::Pace::default();
+    }
+
+    /// Whether the guest holds nothing of the host any more.
+    pub fn holds_nothing(&self) -> bool {
+        self.table.is_empty()
+    }
+
+    /// Gives the guest rows, and the handle of those after them.
+    ///
+    /// # Errors
+    ///
+    /// The limit on row sets held at once: a trap.
+    pub fn give_rows(&mut self, rows: RowSet, cursor: Option<String>) -> wasmtime::Result<wasmtime::component::Resource<rows::GuestRows>> {
+        self.push_rows(rows, cursor)
     }
 
     /// Takes a row set that the guest handed back out of its table.

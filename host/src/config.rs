@@ -253,6 +253,102 @@ pub struct PluginLimits {
     pub wall_time: Option<Duration>,
 }
 
+/// Something that hooks are asked about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum HookEvent {
+    /// A statement before it runs.
+    BeforeQuery,
+    /// A statement that has run.
+    AfterQuery,
+    /// A statement that failed.
+    OnError,
+    /// A session before it is lent.
+    OnConnect,
+    /// The call of a tool before it runs.
+    BeforeCall,
+    /// The call of a tool that has run.
+    AfterCall,
+}
+
+impl HookEvent {
+    /// All of them.
+    pub const ALL: [Self; 6] = [Self::BeforeQuery, Self::AfterQuery, Self::OnError, Self::OnConnect, Self::BeforeCall, Self::AfterCall];
+
+    /// Its name in manifests and configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::BeforeQuery => "before-query",
+            Self::AfterQuery => "after-query",
+            Self::OnError => "on-error",
+            Self::OnConnect => "on-connect",
+            Self::BeforeCall => "before-call",
+            Self::AfterCall => "after-call",
+        }
+    }
+
+    /// The event of this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|event| event.as_str() == name)
+    }
+}
+
+/// What becomes of a hook's verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HookMode {
+    /// It is obeyed.
+    Enforce,
+    /// It is logged. The default for plugins that are not part of the program.
+    Audit,
+    /// The hook is not asked.
+    Off,
+}
+
+/// What the failure of a hook means for what it was asked about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnFailure {
+    /// It is refused.
+    #[default]
+    Refuse,
+    /// It goes on as if the hook had passed.
+    Skip,
+}
+
+impl OnFailure {
+    /// The meaning of this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        match name {
+            "refuse" => Some(Self::Refuse),
+            "skip" => Some(Self::Skip),
+            _ => None,
+        }
+    }
+}
+
+/// Whether the instance of a hook is used again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Instances {
+    /// Every question gets a new one.
+    #[default]
+    Fresh,
+    /// A question gets one that served the same caller before, where there is one; never one that served another.
+    PerCaller,
+}
+
+/// What the operator says about the hooks of one plugin on one event; none leaves it to the default or the manifest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HookGrant {
+    /// What becomes of their verdicts.
+    pub mode: Option<HookMode>,
+    /// What their failure means.
+    pub on_failure: Option<OnFailure>,
+    /// Their place in the order; lower ones first.
+    pub priority: Option<i32>,
+    /// How long one question may take; at most 2 s.
+    pub timeout: Option<Duration>,
+    /// Whether instances are used again.
+    pub instances: Option<Instances>,
+}
+
 /// One plugin, as far as the operator said anything about it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PluginConfig {
@@ -276,6 +372,8 @@ pub struct PluginConfig {
     pub databases: Option<BTreeMap<DatabaseName, Right>>,
     /// Limits of one call.
     pub limits: PluginLimits,
+    /// Its hooks, by event.
+    pub hooks: BTreeMap<HookEvent, HookGrant>,
 }
 
 impl PluginConfig {
@@ -291,6 +389,7 @@ impl PluginConfig {
             schemas: Schemas::default(),
             databases: None,
             limits: PluginLimits::default(),
+            hooks: BTreeMap::new(),
         }
     }
 }

@@ -11,6 +11,7 @@ mod mysql;
 mod postgres;
 pub mod rows;
 pub mod sample_file;
+pub mod setup;
 mod sqlite;
 pub mod statement;
 mod suggest;
@@ -38,17 +39,20 @@ use error::DatabaseError;
 use error::ErrorKind;
 use rows::RowLimits;
 use rows::RowSet;
+use setup::Setup;
 use statement::Statement;
 use statement::StatementKind;
 use value::Value;
 
 /// Limits of one run, already lowered to what the caller asked for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct RunOptions {
     /// The longest that it may take, its connection's wait included.
     pub timeout: Duration,
     /// Where reading stops. Covers what is kept for later pages too.
     pub limits: RowLimits,
+    /// How the session begins that it runs in.
+    pub setup: Setup,
 }
 
 /// What a statement did.
@@ -281,7 +285,11 @@ impl Database {
 }
 
 /// Refuses a statement whose kind is not one of `allowed`, saying what would take it.
-fn expect_kind(statement: &Statement, allowed: &[StatementKind]) -> Result<(), DatabaseError> {
+///
+/// # Errors
+///
+/// `ReadOnly` or `Refused`, with what was found in the statement.
+pub fn expect_kind(statement: &Statement, allowed: &[StatementKind]) -> Result<(), DatabaseError> {
     if allowed.contains(&statement.kind) {
         return Ok(());
     }

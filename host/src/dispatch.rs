@@ -1,6 +1,7 @@
 //! Routes a call to its plugin: the function to read first is [`Dispatcher::call`].
 
 mod admission;
+mod around;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -31,9 +32,12 @@ use crate::runtime::answer::ResourceContent;
 use crate::runtime::answer::ResourceDefinition;
 use crate::runtime::answer::Round;
 use crate::runtime::answer::ToolDefinition;
+use crate::runtime::around::CallHooks;
+use crate::runtime::around::Calling;
 use crate::runtime::engine::Engine;
 use crate::runtime::engine::EngineError;
 use crate::runtime::engine::EngineOptions;
+use crate::runtime::hook::HookSlots;
 use admission::Admission;
 
 /// One `tools/call`.
@@ -117,6 +121,14 @@ pub enum StartError {
 /// News that a receiver may lag behind before it is told that it missed some.
 const CHANGES: usize = 256;
 
+/// Instances of hooks that are kept for their callers.
+const KEPT_HOOKS: usize = 64;
+
+/// Questions to hooks that run at once.
+fn hook_questions(options: &DispatchOptions) -> usize {
+    options.concurrent_calls + 16
+}
+
 /// Routes calls to plugins.
 pub struct Dispatcher {
     registry: Registry,
@@ -139,13 +151,13 @@ impl Dispatcher {
         options: &DispatchOptions,
     ) -> Result<Arc<Self>, StartError> {
         let engine_options = EngineOptions {
-            // Beside calls, plugins are asked what they offer.
-            instances: u32::try_from(options.concurrent_calls).unwrap_or(u32::MAX).saturating_add(16),
+            // Beside calls, plugins are asked what they offer, and as hooks.
+            instances: u32::try_from(options.concurrent_calls + 16 + hook_questions(options) + KEPT_HOOKS).unwrap_or(u32::MAX),
             memory_bytes: 512 << 20,
             cache: options.cache.clone(),
         };
         let engine = Arc::new(Engine::new(&engine_options)?);
-        let registry = Registry::new(services.clone());
+        let registry = Registry::new(services.clone(), HookSlots::new(hook_questions(options), KEPT_HOOKS));
         let loading: Vec<_> = sources
             .into_iter()
             .map(|(name, source)| {
@@ -208,14 +220,52 @@ impl Dispatcher {
         let _permit = self.admission.acquire(call).await?;
 
         let plugin = &target.plugin;
-        let (answer, announced) = plugin
-            .component
-            .call_tool(call, &plugin.guest, &self.services, &target.tool.local_name, arguments.to_string(), &request.round)
-            .await;
-        self.announce(plugin, announced).await;
-        let result = answer.and_then(|outcome| finish(target, outcome));
+        let hooks = plugins.call_hooks();
+        let result = match hooks.is_empty() {
+            true => self.invoke(call, target, arguments, &request.round).await,
+            false => {
+                let Json::Object(arguments) = arguments else { return Err(CallError::Internal) };
+                self.hooked(call, hooks, target, arguments, &request.round).await
+            }
+        };
+        let result = result.and_then(|outcome| finish(target, outcome));
         log_call(call, &request.name, plugin, started, result.as_ref().err());
         result
+    }
+
+    /// Calls the tool itself.
+    async fn invoke(&self, call: &Call, target: &ToolEntry, arguments: Json, round: &Round) -> Result<Outcome<Vec<Content>>, CallError> {
+        let plugin = &target.plugin;
+        let name = &target.tool.local_name;
+        let (answer, announced) = plugin.component.call_tool(call, &plugin.guest, &self.services, name, arguments.to_string(), round).await;
+        self.announce(plugin, announced).await;
+        answer
+    }
+
+    /// Hooks, the tool, hooks.
+    async fn hooked(
+        &self,
+        call: &Call,
+        hooks: &CallHooks,
+        target: &ToolEntry,
+        arguments: serde_json::Map<String, Json>,
+        round: &Round,
+    ) -> Result<Outcome<Vec<Content>>, CallError> {
+        let observers = self.services.hooks.observers();
+        let mut calling = Calling {
+            tool: target.tool.definition.name.as_str().into(),
+            plugin: target.plugin.id().into(),
+            arguments,
+            read_only: target.tool.definition.annotations.read_only,
+        };
+        let check = |arguments: &Json| target.tool.check_arguments(arguments);
+        around::before(hooks, call, observers, &mut calling, check).await?;
+        let started = Instant::now();
+        let (result, provided_by) = match around::provide(hooks, call, observers, &calling).await? {
+            Some((plugin, content)) => (Ok(Outcome::Complete(content)), Some(plugin)),
+            None => (self.invoke(call, target, Json::Object(calling.arguments.clone()), round).await, None),
+        };
+        around::after(hooks, call, observers, calling, result, started.elapsed(), provided_by).await
     }
 
     /// Every resource, sorted by URI.
@@ -296,8 +346,9 @@ impl Dispatcher {
         plugin.component.complete(call, &plugin.guest, &self.services, request).await
     }
 
-    /// Closes the databases' pools. Calls that still run fail.
+    /// Ends what hooks do off the path, then closes the databases' pools. Calls that still run fail.
     pub async fn close(&self) {
+        self.services.hooks.close().await;
         self.services.databases.close().await;
     }
 

@@ -1,6 +1,7 @@
 //! Plugins as the host has loaded them: manifest, rights, what they offer, and the set of them that calls are routed by.
 
 pub mod definition;
+mod hooks;
 pub mod manifest;
 pub mod registry;
 pub mod source;
@@ -13,6 +14,9 @@ use std::sync::Arc;
 use crate::capability::Guest;
 use crate::capability::GuestLimits;
 use crate::capability::grants::Grants;
+use crate::config::HookEvent;
+use crate::config::HookGrant;
+use crate::config::HookMode;
 use crate::config::Right;
 use crate::runtime::answer::CallError;
 use crate::runtime::component::Component;
@@ -40,6 +44,10 @@ pub struct PluginPackage {
     pub limits: GuestLimits,
     /// How its definitions are taken.
     pub rules: DefinitionRules,
+    /// What the operator says about its hooks.
+    pub hook_grants: BTreeMap<HookEvent, HookGrant>,
+    /// What becomes of the verdicts of hooks that nothing is said about.
+    pub hook_mode: HookMode,
 }
 
 /// Why a plugin was not loaded. Blame: the plugin, or the operator who configured it.
@@ -55,6 +63,9 @@ pub enum PluginError {
     /// It imports what its manifest does not request.
     #[error("it imports `{0}`, which its manifest does not request; it needs `[capabilities.{0}]` with a `reason`")]
     NotRequested(String),
+    /// It declares a hook that its component does not have.
+    #[error("its manifest declares a hook on `{0}`, and its component does not export the interface for it")]
+    NoHook(&'static str),
     /// It could not say what it offers.
     #[error("asked what it offers, it failed: {0}")]
     Listing(#[from] CallError),
@@ -89,7 +100,11 @@ pub struct Plugin {
     /// What its calls are handed.
     pub guest: Arc<Guest>,
     /// Its code.
-    pub component: Component,
+    pub component: Arc<Component>,
+    /// What the operator says about its hooks.
+    pub hook_grants: BTreeMap<HookEvent, HookGrant>,
+    /// What becomes of the verdicts of hooks that nothing is said about.
+    pub hook_mode: HookMode,
     /// How its definitions are taken.
     pub rules: DefinitionRules,
 }
@@ -111,9 +126,13 @@ impl Plugin {
                 return Err(PluginError::NotRequested(import.into()));
             }
         }
+        if let Some(hook) = manifest.hooks.iter().find(|hook| !component.has_hooks_on(hook.event)) {
+            return Err(PluginError::NoHook(hook.event.as_str()));
+        }
         let grants = Grants { requested: requested(&manifest), ..source.grants };
         let guest = Guest { id: manifest.plugin.id.clone(), grants, settings: source.settings, limits: source.limits };
-        Ok(Self { manifest, guest: Arc::new(guest), component, rules: source.rules })
+        let (hook_grants, hook_mode) = (source.hook_grants, source.hook_mode);
+        Ok(Self { manifest, guest: Arc::new(guest), component: Arc::new(component), rules: source.rules, hook_grants, hook_mode })
     }
 
     /// Its id.

@@ -4,8 +4,11 @@
 //! above this layer and `capability` sees a wasmtime type.
 
 pub mod answer;
+pub mod around;
 mod cache;
 pub mod component;
 pub mod engine;
 mod exports;
+pub mod hook;
+pub(crate) mod hook_answer;
 mod trap;

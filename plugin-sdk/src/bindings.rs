@@ -24,6 +24,9 @@ pub mod shared {
             "tidegate:plugin/types@0.1.0/column": [#[derive(PartialEq)]],
             "tidegate:plugin/types@0.1.0/failure": [#[derive(PartialEq)]],
             "tidegate:plugin/types@0.1.0/database-error": [#[derive(PartialEq)]],
+            "tidegate:plugin/hook@0.1.0/policy": [#[derive(PartialEq)]],
+            "tidegate:plugin/cache@0.1.0/table": [#[derive(PartialEq)]],
+            "tidegate:plugin/cache@0.1.0/selection": [#[derive(PartialEq)]],
         },
     });
 }
@@ -95,5 +98,42 @@ pub mod completion {
         generate_unused_types: true,
         pub_export_macro: true,
         export_macro_name: "export_completion",
+    });
+}
+
+/// The export of `query-hooks`.
+pub mod query_hooks {
+    wit_bindgen::generate!({
+        path: "../wit",
+        inline: "package tidegate:sdk; world query-hooks-only { export tidegate:plugin/query-hooks@0.1.0; }",
+        world: "query-hooks-only",
+        with: {
+            "tidegate:plugin/types@0.1.0": super::shared::tidegate::plugin::types,
+            "tidegate:plugin/rows@0.1.0": super::shared::tidegate::plugin::rows,
+            "tidegate:plugin/hook@0.1.0": super::shared::tidegate::plugin::hook,
+        },
+        generate_all,
+        generate_unused_types: true,
+        pub_export_macro: true,
+        export_macro_name: "export_query_hooks",
+    });
+}
+
+/// The export of `call-hooks`.
+pub mod call_hooks {
+    wit_bindgen::generate!({
+        path: "../wit",
+        inline: "package tidegate:sdk; world call-hooks-only { export tidegate:plugin/call-hooks@0.1.0; }",
+        world: "call-hooks-only",
+        with: {
+            "tidegate:plugin/types@0.1.0": super::shared::tidegate::plugin::types,
+            "tidegate:plugin/rows@0.1.0": super::shared::tidegate::plugin::rows,
+            "tidegate:plugin/content@0.1.0": super::shared::tidegate::plugin::content,
+            "tidegate:plugin/hook@0.1.0": super::shared::tidegate::plugin::hook,
+        },
+        generate_all,
+        generate_unused_types: true,
+        pub_export_macro: true,
+        export_macro_name: "export_call_hooks",
     });
 }

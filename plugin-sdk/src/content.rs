@@ -1,5 +1,7 @@
 //! Content: the pieces that an answer is made of.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use crate::rows::Rows;
@@ -37,7 +39,7 @@ pub struct RowOutput {
     /// How to write them.
     pub format: RowFormat,
     /// The tool of this plugin that takes `cursor` and continues; the answer names it when there is more.
-    pub next_tool: Option<&'static str>,
+    pub next_tool: Option<Cow<'static, str>>,
 }
 
 impl Content {
@@ -61,7 +63,7 @@ impl Content {
     /// Rows, handed on unread.
     #[must_use]
     pub fn rows(rows: Rows, format: RowFormat, next_tool: Option<&'static str>) -> Self {
-        Self::Rows(RowOutput { rows, format, next_tool })
+        Self::Rows(RowOutput { rows, format, next_tool: next_tool.map(Cow::Borrowed) })
     }
 }
 

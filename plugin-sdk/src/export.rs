@@ -55,8 +55,8 @@ pub trait Completes {
 /// ```
 ///
 /// `tools` takes types that implement [`Tool`](crate::Tool), `resources` [`Resource`](crate::Resource), `prompts`
-/// [`Prompt`](crate::Prompt), and `completion` a function from `&CompletionRequest` to `Completions`. The component
-/// exports only the interfaces that are named.
+/// [`Prompt`](crate::Prompt), `completion` a function from `&CompletionRequest` to `Completions`, `query_hooks` a type that
+/// implements [`QueryHooks`](crate::QueryHooks), `call_hooks` one that implements [`CallHooks`](crate::CallHooks). The component exports only the interfaces that are named.
 #[macro_export]
 macro_rules! export {
     (@part) => {};
@@ -94,8 +94,24 @@ macro_rules! export {
         $crate::bindings::completion::export_completion!(Plugin with_types_in $crate::bindings::completion);
         $crate::export!(@part $($($rest)*)?);
     };
+    (@part query_hooks: $hooks:ty $(, $($rest:tt)*)?) => {
+        impl $crate::hook::HasQueryHooks for Plugin {
+            type Hooks = $hooks;
+        }
+        #[cfg(target_arch = "wasm32")]
+        $crate::bindings::query_hooks::export_query_hooks!(Plugin with_types_in $crate::bindings::query_hooks);
+        $crate::export!(@part $($($rest)*)?);
+    };
+    (@part call_hooks: $hooks:ty $(, $($rest:tt)*)?) => {
+        impl $crate::hook::HasCallHooks for Plugin {
+            type Hooks = $hooks;
+        }
+        #[cfg(target_arch = "wasm32")]
+        $crate::bindings::call_hooks::export_call_hooks!(Plugin with_types_in $crate::bindings::call_hooks);
+        $crate::export!(@part $($($rest)*)?);
+    };
     (@part $($unknown:tt)*) => {
-        ::core::compile_error!("`export!` takes `tools: [..]`, `resources: [..]`, `prompts: [..]` and `completion: function`");
+        ::core::compile_error!("`export!` takes `tools: [..]`, `resources: [..]`, `prompts: [..]`, `completion: function`, `query_hooks: Type`, `call_hooks: Type`");
     };
     ($($parts:tt)*) => {
         /// This plugin: what its component exports.

@@ -1,18 +1,34 @@
 //! The border of the component: types of the SDK to and from those of the contract, for guests only.
 
+use std::borrow::Cow;
+
+use crate::bindings::call_hooks::exports::tidegate::plugin::call_hooks;
 use crate::bindings::completion::exports::tidegate::plugin::completion;
 use crate::bindings::prompts::exports::tidegate::plugin::prompts;
+use crate::bindings::query_hooks::exports::tidegate::plugin::query_hooks;
 use crate::bindings::resources::exports::tidegate::plugin::resources;
 use crate::bindings::shared::tidegate::plugin::content as wire;
 use crate::bindings::tools::exports::tidegate::plugin::tools;
 use crate::content::Content;
+use crate::content::RowOutput;
 use crate::export::Completes;
 use crate::export::Prompts;
 use crate::export::Resources;
 use crate::export::Tools;
+use crate::hook::AfterCall;
+use crate::hook::AfterQuery;
+use crate::hook::BeforeCall;
+use crate::hook::BeforeQuery;
+use crate::hook::CallHooks;
+use crate::hook::CallOutcome;
+use crate::hook::HasCallHooks;
+use crate::hook::HasQueryHooks;
+use crate::hook::QueryHooks;
+use crate::hook::QueryOutcome;
 use crate::outcome::Outcome;
 use crate::prompt;
 use crate::resource;
+use crate::rows::Rows;
 use crate::tool;
 
 impl<P: Tools> tools::Guest for P {
@@ -74,7 +90,77 @@ impl<P: Completes> completion::Guest for P {
     }
 }
 
+impl<P: HasQueryHooks> query_hooks::Guest for P {
+    fn before_query(asked: query_hooks::Asked, statement: query_hooks::Statement) -> query_hooks::BeforeVerdict {
+        match P::Hooks::before_query(asked, &statement) {
+            BeforeQuery::Pass => query_hooks::BeforeVerdict::Pass,
+            BeforeQuery::Refuse(reason) => query_hooks::BeforeVerdict::Refuse(reason),
+            BeforeQuery::Rewrite(rewriting) => query_hooks::BeforeVerdict::Rewrite(rewriting),
+            BeforeQuery::Answer(rows) => query_hooks::BeforeVerdict::Answer(rows.into_inner()),
+            BeforeQuery::Keep(policy) => query_hooks::BeforeVerdict::Keep(policy),
+        }
+    }
+
+    fn after_query(
+        asked: query_hooks::Asked,
+        statement: query_hooks::Statement,
+        outcome: query_hooks::Outcome,
+    ) -> query_hooks::AfterVerdict {
+        let query_hooks::Outcome { affected, columns, rows, row_count, duration_us, provided_by } = outcome;
+        let outcome = QueryOutcome { affected, columns, rows: rows.map(Rows::new), row_count, duration_us, provided_by };
+        match P::Hooks::after_query(asked, &statement, outcome) {
+            AfterQuery::Pass => query_hooks::AfterVerdict::Pass,
+            AfterQuery::Refuse(reason) => query_hooks::AfterVerdict::Refuse(reason),
+            AfterQuery::Mask(masks) => query_hooks::AfterVerdict::Mask(masks),
+            AfterQuery::Replace(rows) => query_hooks::AfterVerdict::Replace(rows.into_inner()),
+        }
+    }
+
+    fn on_error(asked: query_hooks::Asked, statement: query_hooks::Statement, error: query_hooks::DatabaseError) -> query_hooks::Advice {
+        P::Hooks::on_error(asked, &statement, &error)
+    }
+
+    fn on_connect(connection: query_hooks::Connection) -> query_hooks::ConnectVerdict {
+        P::Hooks::on_connect(&connection)
+    }
+}
+
+impl<P: HasCallHooks> call_hooks::Guest for P {
+    fn before_call(asked: call_hooks::Asked, call: call_hooks::Call) -> call_hooks::BeforeVerdict {
+        match P::Hooks::before_call(asked, &call) {
+            BeforeCall::Pass => call_hooks::BeforeVerdict::Pass,
+            BeforeCall::Refuse(reason) => call_hooks::BeforeVerdict::Refuse(reason),
+            BeforeCall::Rewrite(arguments) => call_hooks::BeforeVerdict::Rewrite(arguments),
+            BeforeCall::Answer(content) => call_hooks::BeforeVerdict::Answer(content.into_iter().map(Content::into_wire).collect()),
+        }
+    }
+
+    fn after_call(asked: call_hooks::Asked, call: call_hooks::Call, outcome: call_hooks::Outcome) -> call_hooks::AfterVerdict {
+        let call_hooks::Outcome { failed, content, duration_us, provided_by } = outcome;
+        let content = content.into_iter().map(Content::from_wire).collect();
+        match P::Hooks::after_call(asked, &call, CallOutcome { failed, content, duration_us, provided_by }) {
+            AfterCall::Pass => call_hooks::AfterVerdict::Pass,
+            AfterCall::Refuse(reason) => call_hooks::AfterVerdict::Refuse(reason),
+            AfterCall::Replace(content) => call_hooks::AfterVerdict::Replace(content.into_iter().map(Content::into_wire).collect()),
+        }
+    }
+}
+
 impl Content {
+    fn from_wire(content: wire::Content) -> Self {
+        match content {
+            wire::Content::Text(text) => Self::Text(text),
+            wire::Content::Json(text) => Self::Json(text),
+            wire::Content::Rows(wire::RowOutput { rows, format, next_tool }) => {
+                Self::Rows(RowOutput { rows: Rows::new(rows), format, next_tool: next_tool.map(Cow::Owned) })
+            }
+            wire::Content::Image(media) => Self::Image(media),
+            wire::Content::Audio(media) => Self::Audio(media),
+            wire::Content::Link(link) => Self::Link(link),
+            wire::Content::Embedded(content) => Self::Embedded(content),
+        }
+    }
+
     fn into_wire(self) -> wire::Content {
         match self {
             Self::Text(text) => wire::Content::Text(text),
@@ -82,7 +168,7 @@ impl Content {
             Self::Rows(output) => wire::Content::Rows(wire::RowOutput {
                 rows: output.rows.into_inner(),
                 format: output.format,
-                next_tool: output.next_tool.map(str::to_owned),
+                next_tool: output.next_tool.map(Cow::into_owned),
             }),
             Self::Image(media) => wire::Content::Image(media),
             Self::Audio(media) => wire::Content::Audio(media),

@@ -23,6 +23,12 @@ impl Rows {
         self.0
     }
 
+    /// New rows under these columns; none when a row has not as many values as there are columns, or they are larger than 16 MiB.
+    #[must_use]
+    pub fn build(columns: &[Column], rows: &[Vec<Value>]) -> Option<Self> {
+        host::Rows::build(columns, rows).map(Self)
+    }
+
     /// The columns, in order. Empty when the statement returns no rows by nature.
     #[must_use]
     pub fn columns(&self) -> Vec<Column> {

@@ -22,6 +22,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use crate::cache::Selection;
 use crate::catalog::Database;
 use crate::catalog::DatabaseDetails;
 use crate::catalog::Engine;
@@ -36,11 +37,23 @@ use crate::export::Completes;
 use crate::export::Prompts;
 use crate::export::Resources;
 use crate::export::Tools;
+use crate::hook;
+use crate::hook::AfterQuery;
+use crate::hook::Asked;
+use crate::hook::BeforeQuery;
+use crate::hook::ConnectVerdict;
+use crate::hook::Connection;
+use crate::hook::Policy;
+use crate::hook::QueryHooks;
+use crate::hook::QueryOutcome;
+use crate::hook::Stage;
+use crate::hook::Statement;
 use crate::log::Level;
 use crate::prompt;
 use crate::prompt::PromptResult;
 use crate::resource;
 use crate::resource::ResourceResult;
+use crate::rows::Rows;
 use crate::tool;
 use crate::tool::Tool;
 use crate::tool::ToolEntry;
@@ -77,6 +90,10 @@ pub enum Event {
     Admin(Ran),
     /// A cursor was continued.
     Fetch(String),
+    /// Rows were looked for under a key of the cache.
+    CacheFind(String, Policy),
+    /// Rows were forgotten.
+    CacheClear(Selection),
     /// A log line.
     Log(Level, String),
     /// Progress: how far, of how much, and why.
@@ -133,6 +150,7 @@ pub(crate) struct State {
     pub(crate) kinds: BTreeMap<String, StatementKind>,
     pub(crate) kept: BTreeMap<String, ResultRows>,
     pub(crate) settings: BTreeMap<String, String>,
+    pub(crate) cached: BTreeMap<String, ResultRows>,
     pub(crate) events: Vec<Event>,
 }
 
@@ -203,6 +221,31 @@ impl Host {
         self.with(|state| state.settings.insert(key.to_owned(), json.to_owned()))
     }
 
+    /// Puts rows under a key of the cache.
+    #[must_use]
+    pub fn cached(self, key: &str, rows: ResultRows) -> Self {
+        self.with(|state| state.cached.insert(key.to_owned(), rows))
+    }
+
+    /// Asks a plugin's hook about a statement before it runs.
+    pub fn before_query<H: QueryHooks>(&self, kind: hook::Kind, statement: &Statement) -> BeforeQuery {
+        self.run(|| H::before_query(Asked { kind, stage: Stage::AfterChanges }, statement))
+    }
+
+    /// Asks a plugin's hook about a statement that answered with these rows.
+    pub fn after_query<H: QueryHooks>(&self, kind: hook::Kind, statement: &Statement, rows: &ResultRows) -> AfterQuery {
+        let held = fake::rows::Rows::build(&rows.columns, &rows.rows).map(Rows::new);
+        let (columns, row_count) = (rows.columns.clone(), rows.rows.len() as u64);
+        let outcome = QueryOutcome { affected: 0, columns, rows: held, row_count, duration_us: 0, provided_by: None };
+        self.run(|| H::after_query(Asked { kind, stage: Stage::AfterChanges }, statement, outcome))
+    }
+
+    /// Asks a plugin's hook how the sessions of `caller` begin.
+    pub fn on_connect<H: QueryHooks>(&self, database: &str, engine: &str, caller: Option<&str>) -> ConnectVerdict {
+        let (database, engine, caller) = (database.to_owned(), engine.to_owned(), caller.map(str::to_owned));
+        self.run(|| H::on_connect(&Connection { database, engine, caller, writes: false }))
+    }
+
     /// Runs `body` in this host: what it imports comes from here.
     pub fn run<T>(&self, body: impl FnOnce() -> T) -> T {
         let before = CURRENT.replace(Some(Rc::clone(&self.0)));
@@ -270,6 +313,31 @@ impl Host {
     fn with<T>(self, change: impl FnOnce(&mut State) -> T) -> Self {
         change(&mut self.0.borrow_mut());
         self
+    }
+}
+
+/// A reading statement on the SQLite database `main`, as a hook is asked about it. What it does is told by its first word, and
+/// its tables are not known; a test that needs more sets the fields.
+#[must_use]
+pub fn statement(sql: &str) -> Statement {
+    let verb = sql.split_whitespace().next().unwrap_or("").to_uppercase();
+    let kind = match verb.as_str() {
+        "INSERT" | "UPDATE" | "DELETE" => StatementKind::Write,
+        "CREATE" | "ALTER" | "DROP" => StatementKind::Admin,
+        _ => StatementKind::Read,
+    };
+    Statement {
+        database: "main".to_owned(),
+        engine: "sqlite".to_owned(),
+        sql: sql.to_owned(),
+        parameters: Vec::new(),
+        kind,
+        verb,
+        tables: Vec::new(),
+        plugin: "query".to_owned(),
+        caller: None,
+        in_transaction: false,
+        cache_key: None,
     }
 }
 

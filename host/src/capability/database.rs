@@ -14,8 +14,11 @@ use crate::bindings::tidegate::plugin::types;
 use crate::capability::State;
 use crate::capability::error;
 use crate::capability::rows::GuestRows;
+use crate::capability::statement::Done;
+use crate::capability::statement::Way;
 use crate::capability::value;
 use crate::config::Right;
+use crate::database::BatchError;
 use crate::database::Database;
 use crate::database::Execution;
 use crate::database::RunOptions;
@@ -32,6 +35,9 @@ use crate::database::value::Value;
 /// Statements of one batch.
 const BATCH: usize = 1_000;
 
+/// Kinds of statements that run on the writing way.
+const WRITES: [StatementKind; 2] = [StatementKind::Read, StatementKind::Write];
+
 /// Parameters of one statement: what PostgreSQL and SQLite take at most.
 const PARAMETERS: usize = 32_766;
 
@@ -40,7 +46,14 @@ type ToGuest<T> = wasmtime::Result<Result<T, types::DatabaseError>>;
 
 impl State {
     /// The database of this name, when the plugin has `right` on it now.
+    ///
+    /// # Errors
+    ///
+    /// As [`Grants::database`](super::grants::Grants::database); `AccessDenied` while the plugin is asked as a hook: hooks cause no hooks.
     pub(super) fn database(&self, name: &str, right: Right) -> Result<Arc<Database>, DatabaseError> {
+        if self.hook.is_some() {
+            return Err(DatabaseError::new(ErrorKind::AccessDenied, "a hook may use no database while it is asked"));
+        }
         self.guest.grants.database(&self.services.databases, name, right)
     }
 
@@ -109,7 +122,7 @@ impl database_read::Host for State {
             Ok((database, statement, parameters(values)?))
         });
         match judged {
-            Ok((database, statement, values)) => self.read(&database, &statement, &values, options).await,
+            Ok((database, statement, values)) => self.read(&database, statement, values, options).await,
             Err(error) => Ok(Err(error::to_guest(error))),
         }
     }
@@ -130,7 +143,7 @@ impl database_read::Host for State {
         let call = self.call.clone();
         let prepared = async { Ok((database.explain(&call, &sql, analyze).await?, parameters(values)?)) };
         match prepared.await {
-            Ok((statement, values)) => self.read(&database, &statement, &values, options).await,
+            Ok((statement, values)) => self.read(&database, statement, values, options).await,
             Err(error) => Ok(Err(error::to_guest(error))),
         }
     }
@@ -154,18 +167,23 @@ impl database_read::Host for State {
 impl State {
     async fn read(
         &mut self,
-        database: &Database,
-        statement: &Statement,
-        values: &[Value],
+        database: &Arc<Database>,
+        statement: Statement,
+        values: Vec<Value>,
         options: database_read::Options,
     ) -> ToGuest<Resource<GuestRows>> {
         let page = page_limits(database, options.max_rows);
         let limits =
             if options.keep_rest { RowLimits { rows: page.rows.max(SPOOL_ROWS), bytes: page.bytes.max(SPOOL_BYTES) } } else { page };
-        let run = RunOptions { timeout: time_limit(database, options.timeout_ms), limits };
-        let call = self.call.clone();
-        match database.read(&call, statement, values, &run).await {
-            Ok(rows) => self.page(database, rows, page, options.keep_rest),
+        let timeout = time_limit(database, options.timeout_ms);
+        let way = Way { database, kinds: &[StatementKind::Read], in_transaction: false };
+        let passage = self.passage();
+        let read = async |statement: Statement, values: Arc<[Value]>| {
+            let run = RunOptions { timeout, limits, setup: passage.setup(database, false).await? };
+            database.read(&passage.call, &statement, &values, &run).await.map(Done::from)
+        };
+        match passage.run(way, statement, values, read).await {
+            Ok(done) => self.page(database, done.into_rows(), page, options.keep_rest),
             Err(error) => Ok(Err(error::to_guest(error))),
         }
     }
@@ -176,7 +194,8 @@ struct Judged {
     database: Arc<Database>,
     statement: Statement,
     values: Vec<Value>,
-    run: RunOptions,
+    timeout: Duration,
+    limits: RowLimits,
 }
 
 impl State {
@@ -192,8 +211,8 @@ impl State {
         let database = self.database(database, right)?;
         let statement = database.judge(sql)?;
         let values = parameters(values)?;
-        let run = RunOptions { timeout: time_limit(&database, timeout_ms), limits: page_limits(&database, None) };
-        Ok(Judged { database, statement, values, run })
+        let (timeout, limits) = (time_limit(&database, timeout_ms), page_limits(&database, None));
+        Ok(Judged { database, statement, values, timeout, limits })
     }
 
     fn executed(&mut self, done: Result<Execution, DatabaseError>) -> ToGuest<database_write::Execution> {
@@ -213,13 +232,20 @@ impl database_write::Host for State {
         timeout_ms: Option<u32>,
     ) -> ToGuest<database_write::Execution> {
         self.enter()?;
-        let (call, judged) = (self.call.clone(), self.judge(&database, Right::Write, &sql, values, timeout_ms));
-        let run = async {
-            let Judged { database, statement, values, run } = judged?;
-            let done = database.write(&call, vec![(statement, values)], &run).await.map_err(|failed| failed.error)?;
-            Ok(done.into_iter().next().unwrap_or(Execution { affected: 0, returned: None }))
+        let judged = self.judge(&database, Right::Write, &sql, values, timeout_ms);
+        let passage = self.passage();
+        let done = async {
+            let Judged { database, statement, values, timeout, limits } = judged?;
+            let way = Way { database: &database, kinds: &WRITES, in_transaction: false };
+            let write = async |statement: Statement, values: Arc<[Value]>| {
+                let run = RunOptions { timeout, limits, setup: passage.setup(&database, true).await? };
+                let statements = vec![(statement, values.to_vec())];
+                let done = database.write(&passage.call, statements, &run).await.map_err(|failed| failed.error)?;
+                Ok(done.into_iter().next().unwrap_or(Execution { affected: 0, returned: None }).into())
+            };
+            Ok(passage.run(way, statement, values, write).await?.into_execution())
         };
-        let done = run.await;
+        let done = done.await;
         self.executed(done)
     }
 
@@ -251,9 +277,14 @@ impl database_write::Host for State {
                 Err(error) => return Ok(Err(failed(index, error))),
             }
         }
-        let run = RunOptions { timeout: time_limit(&database, timeout_ms), limits: page_limits(&database, None) };
-        let call = self.call.clone();
-        match database.write(&call, judged, &run).await {
+        let (timeout, limits) = (time_limit(&database, timeout_ms), page_limits(&database, None));
+        let way = Way { database: &database, kinds: &WRITES, in_transaction: false };
+        let passage = self.passage();
+        let write = async |statements| {
+            let setup = passage.setup(&database, true).await.map_err(|error| BatchError { index: 0, error })?;
+            database.write(&passage.call, statements, &RunOptions { timeout, limits, setup }).await
+        };
+        match passage.run_batch(way, judged, write).await {
             Ok(executions) => Ok(Ok(executions.into_iter().map(|execution| self.execution(execution)).collect::<wasmtime::Result<_>>()?)),
             Err(error) => Ok(Err(failed(error.index, error.error))),
         }
@@ -269,12 +300,18 @@ impl database_admin::Host for State {
         timeout_ms: Option<u32>,
     ) -> ToGuest<database_write::Execution> {
         self.enter()?;
-        let (call, judged) = (self.call.clone(), self.judge(&database, Right::Admin, &sql, values, timeout_ms));
-        let run = async {
-            let Judged { database, statement, values, run } = judged?;
-            database.administer(&call, statement, values, &run).await
+        let judged = self.judge(&database, Right::Admin, &sql, values, timeout_ms);
+        let passage = self.passage();
+        let done = async {
+            let Judged { database, statement, values, timeout, limits } = judged?;
+            let way = Way { database: &database, kinds: &[StatementKind::Admin], in_transaction: false };
+            let administer = async |statement: Statement, values: Arc<[Value]>| {
+                let run = RunOptions { timeout, limits, setup: passage.setup(&database, true).await? };
+                database.administer(&passage.call, statement, values.to_vec(), &run).await.map(Done::from)
+            };
+            Ok(passage.run(way, statement, values, administer).await?.into_execution())
         };
-        let done = run.await;
+        let done = done.await;
         self.executed(done)
     }
 }

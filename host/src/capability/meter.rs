@@ -30,6 +30,12 @@ impl Meter {
         Self { limits, bytes: 0, refused_memory: false, ticks: 0, host_calls_at_tick: 0 }
     }
 
+    /// Begins to count time anew, for another call of the same instance.
+    pub fn restart(&mut self) {
+        self.ticks = 0;
+        self.host_calls_at_tick = 0;
+    }
+
     /// Counts one tick that found the guest running.
     ///
     /// A tick in which the guest called the host is not counted: it may have waited there, and waiting is not its own
@@ -58,6 +64,11 @@ impl Meter {
             self.refused_memory = true;
         }
         fits
+    }
+
+    /// Bytes of all its memories and tables now.
+    pub fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// The memory limit in words.

@@ -3,6 +3,7 @@
 use wasmtime::component::Resource;
 
 use crate::bindings::tidegate::plugin::content;
+use crate::bindings::tidegate::plugin::hook;
 use crate::bindings::tidegate::plugin::input;
 use crate::bindings::tidegate::plugin::rows;
 use crate::bindings::tidegate::plugin::types;
@@ -10,9 +11,13 @@ use crate::capability::LimitExceeded;
 use crate::capability::State;
 use crate::capability::value;
 use crate::database::rows::RowSet;
+use crate::database::value::Value;
 
 /// Rows that one `next` gives at most.
 const NEXT_ROWS: u32 = 1_000;
+
+/// Bytes of rows that a guest builds itself, as JSON.
+const BUILT_BYTES: usize = 16 << 20;
 
 /// A row set with the guest's place in it.
 #[derive(Debug)]
@@ -41,11 +46,19 @@ impl State {
 // These interfaces have types only.
 impl types::Host for State {}
 impl content::Host for State {}
+impl hook::Host for State {}
 impl input::Host for State {}
 
 impl rows::Host for State {}
 
 impl rows::HostRows for State {
+    async fn build(&mut self, columns: Vec<types::Column>, rows: Vec<Vec<types::Value>>) -> wasmtime::Result<Option<Resource<GuestRows>>> {
+        self.enter()?;
+        let columns = columns.into_iter().map(value::column_from_guest).collect();
+        let rows: Vec<Vec<Value>> = rows.into_iter().map(|row| row.into_iter().map(value::from_guest).collect()).collect();
+        RowSet::build(columns, &rows, BUILT_BYTES).map(|rows| self.push_rows(rows, None)).transpose()
+    }
+
     async fn columns(&mut self, rows: Resource<GuestRows>) -> wasmtime::Result<Vec<types::Column>> {
         self.enter()?;
         Ok(self.table.get(&rows)?.rows.columns().iter().map(value::column).collect())

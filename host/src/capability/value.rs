@@ -6,7 +6,7 @@ use crate::database::rows::Kind;
 use crate::database::value::Value;
 
 /// A value on its way to a guest.
-pub(super) fn to_guest(value: Value) -> types::Value {
+pub(crate) fn to_guest(value: Value) -> types::Value {
     match value {
         Value::Null => types::Value::Null,
         Value::Boolean(value) => types::Value::Boolean(value),
@@ -20,7 +20,7 @@ pub(super) fn to_guest(value: Value) -> types::Value {
 }
 
 /// A value on its way from a guest.
-pub(super) fn from_guest(value: types::Value) -> Value {
+pub(crate) fn from_guest(value: types::Value) -> Value {
     match value {
         types::Value::Null => Value::Null,
         types::Value::Boolean(value) => Value::Boolean(value),
@@ -33,8 +33,24 @@ pub(super) fn from_guest(value: types::Value) -> Value {
     }
 }
 
+/// A column on its way from a guest.
+pub(super) fn column_from_guest(column: types::Column) -> Column {
+    let kind = match column.kind {
+        types::Kind::Boolean => Kind::Boolean,
+        types::Kind::Integer => Kind::Integer,
+        types::Kind::Real => Kind::Real,
+        types::Kind::Decimal => Kind::Decimal,
+        types::Kind::Text => Kind::Text,
+        types::Kind::Temporal => Kind::Temporal,
+        types::Kind::Blob => Kind::Blob,
+        types::Kind::Json => Kind::Json,
+        types::Kind::Any => Kind::Any,
+    };
+    Column { name: column.name, type_name: column.type_name, kind }
+}
+
 /// A column on its way to a guest.
-pub(super) fn column(column: &Column) -> types::Column {
+pub(crate) fn column(column: &Column) -> types::Column {
     let kind = match column.kind {
         Kind::Boolean => types::Kind::Boolean,
         Kind::Integer => types::Kind::Integer,

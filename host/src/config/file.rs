@@ -3,6 +3,7 @@
 //! The file's tables are `[databases.NAME]`, `[plugins.NAME]` and `[server]`; the README lists every key. All problems are
 //! reported at once, each with its line and key.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
 use std::net::SocketAddr;
@@ -18,7 +19,12 @@ use super::Config;
 use super::DatabaseConfig;
 use super::DatabaseName;
 use super::EngineKind;
+use super::HookEvent;
+use super::HookGrant;
+use super::HookMode;
+use super::Instances;
 use super::Mode;
+use super::OnFailure;
 use super::PluginConfig;
 use super::PluginLimits;
 use super::PluginName;
@@ -281,6 +287,7 @@ fn read_plugin(name: &str, mut section: Section<'_>) -> Option<PluginConfig> {
         rights.into_iter().filter_map(|(name, right)| Some((DatabaseName::parse(&name)?, right))).collect()
     });
     plugin.limits = read_limits(section.table("limits"));
+    plugin.hooks = read_hooks(section.table("hooks"));
     section.finish();
     Some(plugin)
 }
@@ -310,6 +317,36 @@ fn read_limits(mut section: Section<'_>) -> PluginLimits {
     };
     section.finish();
     limits
+}
+
+fn read_hooks(section: Section<'_>) -> BTreeMap<HookEvent, HookGrant> {
+    let mut hooks = BTreeMap::new();
+    for (name, mut section) in section.into_tables() {
+        let Some(event) = HookEvent::parse(&name) else {
+            let events: Vec<_> = HookEvent::ALL.iter().map(|event| format!("`{}`", event.as_str())).collect();
+            section.note("", format!("no such event; there are {}", events.join(", ")));
+            continue;
+        };
+        let grant = HookGrant {
+            mode: section.parsed("mode", "`\"enforce\"`, `\"audit\"` or `\"off\"`", |text| match text {
+                "enforce" => Some(HookMode::Enforce),
+                "audit" => Some(HookMode::Audit),
+                "off" => Some(HookMode::Off),
+                _ => None,
+            }),
+            on_failure: section.parsed("on_failure", "`\"refuse\"` or `\"skip\"`", OnFailure::parse),
+            priority: section.number("priority", 0, 1_000_000).and_then(|priority| i32::try_from(priority).ok()),
+            timeout: section.duration("timeout", Duration::from_millis(1), 2 * SECOND),
+            instances: section.parsed("instances", "`\"fresh\"` or `\"per-caller\"`", |text| match text {
+                "fresh" => Some(Instances::Fresh),
+                "per-caller" => Some(Instances::PerCaller),
+                _ => None,
+            }),
+        };
+        section.finish();
+        hooks.insert(event, grant);
+    }
+    hooks
 }
 
 fn read_server(mut section: Section<'_>) -> ServerConfig {

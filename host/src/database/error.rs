@@ -45,6 +45,32 @@ pub enum ErrorKind {
     Failed,
 }
 
+impl ErrorKind {
+    /// The stable code that clients read. A cursor that is not there is an argument that does not fit.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::UnknownDatabase => "UNKNOWN_DATABASE",
+            Self::AccessDenied => "ACCESS_DENIED",
+            Self::ReadOnly => "READ_ONLY",
+            Self::MultipleStatements => "MULTIPLE_STATEMENTS",
+            Self::Refused => "STATEMENT_REFUSED",
+            Self::HookRefused => "HOOK_REFUSED",
+            Self::Syntax => "SYNTAX_ERROR",
+            Self::UnknownTable => "UNKNOWN_TABLE",
+            Self::UnknownColumn => "UNKNOWN_COLUMN",
+            Self::Constraint => "CONSTRAINT_VIOLATION",
+            Self::InvalidParameters | Self::UnknownCursor => "INVALID_ARGUMENTS",
+            Self::Timeout => "TIMEOUT",
+            Self::Cancelled => "CANCELLED",
+            Self::PoolExhausted => "POOL_EXHAUSTED",
+            Self::Unavailable => "DATABASE_UNAVAILABLE",
+            Self::TooLarge => "TOO_LARGE",
+            Self::NotSupported => "NOT_SUPPORTED",
+            Self::Failed => "STATEMENT_FAILED",
+        }
+    }
+}
+
 /// Why a database operation failed. Its texts are fit for a client: no credentials, hosts or values of others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DatabaseError {

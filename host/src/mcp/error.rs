@@ -70,9 +70,11 @@ impl Failure {
 
 /// The failure that `error` of `call` is; `None` for what is a protocol error everywhere.
 pub(super) fn failure(error: CallError, call: &Call) -> Option<Failure> {
+    let code = error.code().to_owned();
+    let code = code.as_str();
     Some(match error {
         CallError::Unknown { .. } => return None,
-        CallError::InvalidArguments(message) => Failure::new("INVALID_ARGUMENTS", message),
+        CallError::InvalidArguments(message) => Failure::new(code, message),
         CallError::Database(error) => database_failure(error),
         CallError::Tool(failure) => Failure {
             code: failure.code,
@@ -81,48 +83,27 @@ pub(super) fn failure(error: CallError, call: &Call) -> Option<Failure> {
             retryable: failure.retryable,
             details: failure.details,
         },
-        CallError::PluginFailed { plugin, reason } => Failure::new("PLUGIN_FAILED", format!("plugin `{plugin}` failed: {reason}"))
+        CallError::PluginFailed { plugin, reason } => Failure::new(code, format!("plugin `{plugin}` failed: {reason}"))
             .hint("the fault is the plugin's, not the call's; its author or the operator must look at it")
             .details(json!({ "plugin": plugin, "call": call.id.to_string() })),
-        CallError::PluginLimit { plugin, limit } => Failure::new("PLUGIN_LIMIT", format!("plugin `{plugin}` went over its limit: {limit}"))
+        CallError::PluginLimit { plugin, limit } => Failure::new(code, format!("plugin `{plugin}` went over its limit: {limit}"))
             .hint("ask for less at once, or let the operator raise the limit of this plugin")
             .details(json!({ "plugin": plugin, "call": call.id.to_string() })),
         error @ CallError::Timeout => {
-            Failure::new("TIMEOUT", error.to_string()).hint("ask for less at once, for example with a filter or a limit")
+            Failure::new(code, error.to_string()).hint("ask for less at once, for example with a filter or a limit")
         }
-        error @ CallError::Cancelled => Failure::new("CANCELLED", error.to_string()),
-        error @ CallError::Busy { .. } => {
-            Failure::new("RATE_LIMITED", error.to_string()).hint("wait a moment, then call again").retryable()
-        }
-        error @ CallError::Internal => Failure::new("INTERNAL", error.to_string())
+        error @ CallError::Cancelled => Failure::new(code, error.to_string()),
+        error @ CallError::Busy { .. } => Failure::new(code, error.to_string()).hint("wait a moment, then call again").retryable(),
+        error @ CallError::Internal => Failure::new(code, error.to_string())
             .hint("the operator finds the cause in the log under the id of this call")
             .details(json!({ "call": call.id.to_string() })),
     })
 }
 
-/// The failure that an error of a database is. Kinds and codes go one to one, but for a cursor that is not there: it is an
-/// argument that does not fit.
+/// The failure that an error of a database is.
 fn database_failure(error: DatabaseError) -> Failure {
-    let (code, retryable) = match error.kind {
-        ErrorKind::UnknownDatabase => ("UNKNOWN_DATABASE", false),
-        ErrorKind::AccessDenied => ("ACCESS_DENIED", false),
-        ErrorKind::ReadOnly => ("READ_ONLY", false),
-        ErrorKind::MultipleStatements => ("MULTIPLE_STATEMENTS", false),
-        ErrorKind::Refused => ("STATEMENT_REFUSED", false),
-        ErrorKind::HookRefused => ("HOOK_REFUSED", false),
-        ErrorKind::Syntax => ("SYNTAX_ERROR", false),
-        ErrorKind::UnknownTable => ("UNKNOWN_TABLE", false),
-        ErrorKind::UnknownColumn => ("UNKNOWN_COLUMN", false),
-        ErrorKind::Constraint => ("CONSTRAINT_VIOLATION", false),
-        ErrorKind::InvalidParameters | ErrorKind::UnknownCursor => ("INVALID_ARGUMENTS", false),
-        ErrorKind::Timeout => ("TIMEOUT", false),
-        ErrorKind::Cancelled => ("CANCELLED", false),
-        ErrorKind::PoolExhausted => ("POOL_EXHAUSTED", true),
-        ErrorKind::Unavailable => ("DATABASE_UNAVAILABLE", true),
-        ErrorKind::TooLarge => ("TOO_LARGE", false),
-        ErrorKind::NotSupported => ("NOT_SUPPORTED", false),
-        ErrorKind::Failed => ("STATEMENT_FAILED", false),
-    };
+    let code = error.kind.code();
+    let retryable = matches!(error.kind, ErrorKind::PoolExhausted | ErrorKind::Unavailable);
     let hint = error.hint.or_else(|| default_hint(error.kind).map(str::to_owned));
     let details = error.sqlstate.map(|sqlstate| json!({ "sqlstate": sqlstate }));
     Failure { code: code.to_owned(), message: error.message, hint, retryable, details }

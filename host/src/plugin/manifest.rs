@@ -1,16 +1,34 @@
 //! `plugin.toml`: what a plugin says of itself and what it asks for.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::Deserialize;
+use serde::Deserializer;
+use serde::de::Error as _;
 
 use super::definition::is_plain_text;
+use crate::config::HookEvent;
+use crate::config::OnFailure;
+use crate::hook::Kind;
 
 /// Interfaces of the contract that give no right worth granting: types, and words to the host and the caller's own client.
-const FREE: [&str; 7] = ["content", "input", "log", "progress", "rows", "settings", "types"];
+const FREE: [&str; 8] = ["content", "hook", "input", "log", "progress", "rows", "settings", "types"];
 
 /// Interfaces that a manifest can request.
-const RIGHTS: [&str; 5] = ["catalog", "changes", "database-admin", "database-read", "database-write"];
+const RIGHTS: [&str; 6] = ["cache", "catalog", "changes", "database-admin", "database-read", "database-write"];
+
+/// Hooks of one plugin.
+const HOOKS: usize = 16;
+
+/// The place of a hook that names none.
+const PRIORITY: i32 = 100;
+
+/// How long a hook may take that does not say.
+const TIMEOUT: Duration = Duration::from_millis(100);
+
+/// The longest that a hook may take.
+pub const LONGEST_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The contract that this host offers.
 const HOST_API: semver::Version = semver::Version::new(0, 1, 0);
@@ -28,6 +46,113 @@ pub struct Manifest {
     /// The interfaces it imports that give a right.
     #[serde(default)]
     pub capabilities: BTreeMap<String, Request>,
+    /// Its hooks.
+    #[serde(default)]
+    pub hooks: Vec<HookDeclaration>,
+}
+
+/// A hook: what it is asked about, as what, and what it is shown.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct HookDeclaration {
+    /// What it is asked about.
+    #[serde(deserialize_with = "event")]
+    pub event: HookEvent,
+    /// What it may do.
+    #[serde(deserialize_with = "kind")]
+    pub kind: Kind,
+    /// Its place; lower ones first, 100 by default.
+    #[serde(default = "default_priority")]
+    pub priority: i32,
+    /// How long one question may take; 100 ms by default, at most 2 s.
+    #[serde(default = "default_timeout", deserialize_with = "timeout")]
+    pub timeout: Duration,
+    /// What its failure means, where the operator does not say; `refuse` by default.
+    #[serde(default, deserialize_with = "on_failure")]
+    pub on_failure: OnFailure,
+    /// What it is shown beside the statement or the call itself: `caller`, `parameters`, `columns`, `rows`, `arguments`, `content`.
+    #[serde(default)]
+    pub reads: Vec<String>,
+    /// Databases that it is asked about; all by default.
+    #[serde(default)]
+    pub databases: Vec<String>,
+    /// Kinds of statements that it is asked about: `read`, `write`, `admin`; all by default.
+    #[serde(default)]
+    pub statements: Vec<String>,
+    /// Tables that it is asked about, with `*` for any characters; all by default.
+    #[serde(default)]
+    pub tables: Vec<String>,
+    /// Tools that it is asked about, with `*` for any characters; all by default.
+    #[serde(default)]
+    pub tools: Vec<String>,
+    /// Why, in words for the operator.
+    pub reason: String,
+}
+
+/// Reads a text and makes something of it.
+fn parsed<'de, D: Deserializer<'de>, T>(deserializer: D, expected: &str, parse: impl FnOnce(&str) -> Option<T>) -> Result<T, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    parse(&text).ok_or_else(|| D::Error::custom(format!("`{text}` is none of {expected}")))
+}
+
+fn event<'de, D: Deserializer<'de>>(deserializer: D) -> Result<HookEvent, D::Error> {
+    let expected = HookEvent::ALL.map(HookEvent::as_str).join(", ");
+    parsed(deserializer, &expected, HookEvent::parse)
+}
+
+fn kind<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Kind, D::Error> {
+    parsed(deserializer, "validate, mutate, provide, observe", Kind::parse)
+}
+
+fn on_failure<'de, D: Deserializer<'de>>(deserializer: D) -> Result<OnFailure, D::Error> {
+    parsed(deserializer, "refuse, skip", OnFailure::parse)
+}
+
+fn timeout<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let fits = |duration: &Duration| (Duration::from_millis(1)..=LONGEST_TIMEOUT).contains(duration);
+    parsed(deserializer, "the durations from `1ms` to `2s`", |text| humantime::parse_duration(text).ok().filter(fits))
+}
+
+fn default_priority() -> i32 {
+    PRIORITY
+}
+
+fn default_timeout() -> Duration {
+    TIMEOUT
+}
+
+impl HookDeclaration {
+    /// What a hook of this event may be and be shown.
+    fn allowed(event: HookEvent) -> (&'static [Kind], &'static [&'static str]) {
+        match event {
+            HookEvent::BeforeQuery => (&[Kind::Validate, Kind::Mutate, Kind::Provide], &["caller", "parameters"]),
+            HookEvent::AfterQuery => (&[Kind::Validate, Kind::Mutate, Kind::Observe], &["caller", "parameters", "columns", "rows"]),
+            HookEvent::OnError => (&[Kind::Mutate, Kind::Observe], &["caller", "parameters"]),
+            HookEvent::OnConnect => (&[Kind::Mutate], &["caller"]),
+            HookEvent::BeforeCall => (&[Kind::Validate, Kind::Mutate, Kind::Provide], &["caller", "arguments"]),
+            HookEvent::AfterCall => (&[Kind::Validate, Kind::Mutate, Kind::Observe], &["caller", "arguments", "content"]),
+        }
+    }
+
+    /// What is wrong with it, if anything.
+    fn problem(&self) -> Option<String> {
+        let event = self.event.as_str();
+        let (kinds, reads) = Self::allowed(self.event);
+        if !kinds.contains(&self.kind) {
+            let kinds: Vec<_> = kinds.iter().map(|kind| kind.as_str()).collect();
+            return Some(format!("a hook on `{event}` cannot be `{}`; it can be {}", self.kind.as_str(), kinds.join(", ")));
+        }
+        if let Some(unknown) = self.reads.iter().find(|name| !reads.contains(&name.as_str())) {
+            return Some(format!("a hook on `{event}` cannot read `{unknown}`; there is {}", reads.join(", ")));
+        }
+        if let Some(unknown) = self.statements.iter().find(|name| !["read", "write", "admin"].contains(&name.as_str())) {
+            return Some(format!("`statements` has `{unknown}`; there are read, write, admin"));
+        }
+        if !is_plain_text(&self.reason, 512) {
+            return Some(format!("the `reason` of the hook on `{event}` is empty, too long, or has invisible or control characters"));
+        }
+        None
+    }
 }
 
 /// What a plugin says of itself.
@@ -96,6 +221,9 @@ pub enum ManifestError {
         /// As the manifest names it.
         interface: String,
     },
+    /// A hook.
+    #[error("`hooks`: {0}")]
+    Hook(String),
 }
 
 impl Manifest {
@@ -135,6 +263,12 @@ impl Manifest {
             if !is_plain_text(&request.reason, 512) {
                 return Err(ManifestError::Text(format!("capabilities.{interface}.reason")));
             }
+        }
+        if manifest.hooks.len() > HOOKS {
+            return Err(ManifestError::Hook(format!("{} hooks, and {HOOKS} are allowed", manifest.hooks.len())));
+        }
+        if let Some(problem) = manifest.hooks.iter().find_map(HookDeclaration::problem) {
+            return Err(ManifestError::Hook(problem));
         }
         Ok(manifest)
     }
@@ -186,6 +320,27 @@ mod tests {
         for (from, to, expected) in cases {
             let error = Manifest::parse(&GOOD.replacen(from, to, 1)).unwrap_err().to_string();
             assert!(error.contains(expected), "{to}: {error}");
+        }
+    }
+
+    #[test]
+    fn hooks_are_read_and_what_is_wrong_with_one_is_named() {
+        let hook = |text: &str| Manifest::parse(&format!("{GOOD}\n[[hooks]]\nreason = \"Guards.\"\n{text}"));
+        let good =
+            hook("event = \"before-query\"\nkind = \"validate\"\ntimeout = \"50ms\"\non-failure = \"skip\"\nreads = [\"caller\"]").unwrap();
+        assert_eq!((good.hooks[0].priority, good.hooks[0].timeout), (100, Duration::from_millis(50)));
+        assert_eq!(good.hooks[0].on_failure, OnFailure::Skip);
+        let cases = [
+            ("event = \"before-lunch\"\nkind = \"validate\"", "before-lunch"),
+            ("event = \"on-connect\"\nkind = \"provide\"", "cannot be `provide`"),
+            ("event = \"on-connect\"\nkind = \"mutate\"\nreads = [\"rows\"]", "cannot read `rows`"),
+            ("event = \"before-query\"\nkind = \"validate\"\ntimeout = \"1h\"", "`2s`"),
+            ("event = \"before-query\"\nkind = \"validate\"\nstatements = [\"select\"]", "`select`"),
+            ("event = \"before-query\"\nkind = \"validate\"\norder = 1", "order"),
+        ];
+        for (text, expected) in cases {
+            let error = hook(text).unwrap_err().to_string();
+            assert!(error.contains(expected), "{text}: {error}");
         }
     }
 

@@ -11,6 +11,8 @@ use super::PluginError;
 use super::definition::CheckedTool;
 use super::definition::TOOLS;
 use super::definition::checked_prompt;
+use super::hooks;
+use super::hooks::PluginHooks;
 use super::template;
 use crate::call::Call;
 use crate::call::Caller;
@@ -21,6 +23,8 @@ use crate::runtime::answer::Needs;
 use crate::runtime::answer::PromptDefinition;
 use crate::runtime::answer::ResourceDefinition;
 use crate::runtime::answer::ToolDefinition;
+use crate::runtime::around::CallHooks;
+use crate::runtime::hook::HookSlots;
 
 /// How long a plugin may take to say what it offers.
 const LISTING: Duration = Duration::from_secs(10);
@@ -34,6 +38,7 @@ pub struct Offer {
     prompts: Vec<(PromptDefinition, String)>,
     resources: Vec<ResourceDefinition>,
     templates: Vec<ResourceDefinition>,
+    hooks: Arc<PluginHooks>,
 }
 
 impl Offer {
@@ -42,7 +47,7 @@ impl Offer {
     /// # Errors
     ///
     /// A plugin that fails to say, or offers what clients must not get.
-    pub async fn ask(plugin: Arc<Plugin>, services: &Services) -> Result<Self, PluginError> {
+    async fn ask(plugin: Arc<Plugin>, services: &Services, hooks: Arc<PluginHooks>) -> Result<Self, PluginError> {
         let call = Call::new(Caller::local(), LISTING);
         let (component, guest) = (&plugin.component, &plugin.guest);
         let tools = component.list_tools(&call, guest, services).await?;
@@ -61,6 +66,7 @@ impl Offer {
             prompts: prompts.into_iter().map(|prompt| checked_prompt(prompt, &plugin.rules)).collect::<Result<_, _>>()?,
             resources,
             templates,
+            hooks,
             plugin,
         })
     }
@@ -85,6 +91,7 @@ pub struct Snapshot {
     listed_prompts: Arc<[PromptDefinition]>,
     listed_resources: Arc<[ResourceDefinition]>,
     listed_templates: Arc<[ResourceDefinition]>,
+    call_hooks: CallHooks,
 }
 
 impl Snapshot {
@@ -123,7 +130,14 @@ impl Snapshot {
         };
         let listed_resources = by_uri(&|offer| offer.resources.clone());
         let listed_templates = by_uri(&|offer| offer.templates.clone());
-        Ok(Self { offers, tools, listed, prompts, listed_prompts: listed_prompts.into(), listed_resources, listed_templates })
+        let call_hooks = hooks::call_hooks(offers.iter().map(|offer| &*offer.hooks));
+        let listed_prompts = listed_prompts.into();
+        Ok(Self { offers, tools, listed, prompts, listed_prompts, listed_resources, listed_templates, call_hooks })
+    }
+
+    /// The hooks around calls.
+    pub fn call_hooks(&self) -> &CallHooks {
+        &self.call_hooks
     }
 
     /// The loaded plugins, in the order they were loaded.
@@ -192,15 +206,16 @@ fn is_of_use(entry: &ToolEntry, services: &Services) -> bool {
 /// Holds the current snapshot.
 pub struct Registry {
     services: Services,
+    slots: HookSlots,
     snapshot: RwLock<Arc<Snapshot>>,
     /// Held while a new snapshot is made, so that two changes cannot undo each other.
     changing: tokio::sync::Mutex<()>,
 }
 
 impl Registry {
-    /// An empty set whose plugins draw on `services`.
-    pub fn new(services: Services) -> Self {
-        Self { services, snapshot: RwLock::default(), changing: tokio::sync::Mutex::new(()) }
+    /// An empty set whose plugins draw on `services` and whose hooks share `slots`.
+    pub fn new(services: Services, slots: HookSlots) -> Self {
+        Self { services, slots, snapshot: RwLock::default(), changing: tokio::sync::Mutex::new(()) }
     }
 
     /// The set as it is now; a call keeps its snapshot to its end.
@@ -212,9 +227,10 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// As [`Offer::ask`], and a name that is taken; the set stays as it was.
+    /// A plugin that fails to say what it offers, or offers what clients must not get; and a name that is taken; the set stays as it was.
     pub async fn add(&self, plugin: Arc<Plugin>) -> Result<(), PluginError> {
-        let offer = Offer::ask(plugin, &self.services).await?;
+        let hooks = Arc::new(PluginHooks::of(&plugin, &self.services, &self.slots));
+        let offer = Offer::ask(plugin, &self.services, hooks).await?;
         let _changing = self.changing.lock().await;
         let mut offers = self.snapshot().offers.clone();
         offers.push(offer);
@@ -233,7 +249,7 @@ impl Registry {
         let mut offers = Vec::with_capacity(current.offers.len());
         for offer in &current.offers {
             if offer.plugin.id() == id {
-                offers.push(Offer::ask(offer.plugin.clone(), &self.services).await?);
+                offers.push(Offer::ask(offer.plugin.clone(), &self.services, offer.hooks.clone()).await?);
             } else {
                 offers.push(offer.clone());
             }
@@ -243,6 +259,7 @@ impl Registry {
     }
 
     fn swap(&self, snapshot: Snapshot) {
+        self.services.hooks.swap(hooks::statement_hooks(snapshot.offers.iter().map(|offer| &*offer.hooks)));
         *self.snapshot.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(snapshot);
     }
 }

@@ -16,6 +16,7 @@ use super::manifest::ManifestError;
 use crate::capability::GuestLimits;
 use crate::capability::grants::Grants;
 use crate::config::Config;
+use crate::config::HookMode;
 use crate::config::PluginConfig;
 use crate::config::PluginName;
 use crate::config::PluginSource;
@@ -122,7 +123,9 @@ fn package(
         header_arguments: wanted.header_arguments,
         verbatim_schemas: wanted.schemas == Schemas::Verbatim,
     };
-    PluginPackage { name: wanted.name.to_string(), manifest, component, grants, settings, limits, rules }
+    let hook_mode = if default_right.is_some() { HookMode::Enforce } else { HookMode::Audit };
+    let hook_grants = wanted.hooks.clone();
+    PluginPackage { name: wanted.name.to_string(), manifest, component, grants, settings, limits, rules, hook_grants, hook_mode }
 }
 
 /// Manifest and component of a plugin in a folder.

@@ -339,3 +339,21 @@ pub enum CallError {
     #[error("internal error")]
     Internal,
 }
+
+impl CallError {
+    /// The stable code that clients read; empty for what is a protocol error.
+    pub fn code(&self) -> &str {
+        match self {
+            Self::Unknown { .. } => "",
+            Self::InvalidArguments(_) => "INVALID_ARGUMENTS",
+            Self::Database(error) => error.kind.code(),
+            Self::Tool(failure) => &failure.code,
+            Self::PluginFailed { .. } => "PLUGIN_FAILED",
+            Self::PluginLimit { .. } => "PLUGIN_LIMIT",
+            Self::Timeout => "TIMEOUT",
+            Self::Cancelled => "CANCELLED",
+            Self::Busy { .. } => "RATE_LIMITED",
+            Self::Internal => "INTERNAL",
+        }
+    }
+}

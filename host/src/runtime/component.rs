@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use wasmtime::Store;
 use wasmtime::UpdateDeadline;
+use wasmtime::component::Instance;
 use wasmtime::component::InstancePre;
 use wasmtime::component::Linker;
 
@@ -26,8 +27,10 @@ use super::answer::ToolDefinition;
 use super::engine::LoadError;
 use super::exports;
 use super::trap;
+use crate::bindings::exports::tidegate::plugin::call_hooks;
 use crate::bindings::exports::tidegate::plugin::completion;
 use crate::bindings::exports::tidegate::plugin::prompts;
+use crate::bindings::exports::tidegate::plugin::query_hooks;
 use crate::bindings::exports::tidegate::plugin::resources;
 use crate::bindings::exports::tidegate::plugin::tools;
 use crate::call::Call;
@@ -36,6 +39,7 @@ use crate::capability::Announced;
 use crate::capability::Guest;
 use crate::capability::Services;
 use crate::capability::State;
+use crate::config::HookEvent;
 
 /// The package whose interfaces are the contract, as import and export names begin.
 const CONTRACT: &str = "tidegate:plugin/";
@@ -47,6 +51,8 @@ pub struct Component {
     resources: Option<resources::GuestIndices>,
     prompts: Option<prompts::GuestIndices>,
     completion: Option<completion::GuestIndices>,
+    query_hooks: Option<query_hooks::GuestIndices>,
+    call_hooks: Option<call_hooks::GuestIndices>,
     imports: Vec<String>,
 }
 
@@ -89,11 +95,15 @@ impl Component {
             resources: exported("resources").then(|| resources::GuestIndices::new(&pre)).transpose().map_err(contract)?,
             prompts: exported("prompts").then(|| prompts::GuestIndices::new(&pre)).transpose().map_err(contract)?,
             completion: exported("completion").then(|| completion::GuestIndices::new(&pre)).transpose().map_err(contract)?,
+            query_hooks: exported("query-hooks").then(|| query_hooks::GuestIndices::new(&pre)).transpose().map_err(contract)?,
+            call_hooks: exported("call-hooks").then(|| call_hooks::GuestIndices::new(&pre)).transpose().map_err(contract)?,
             imports,
             pre,
         };
-        if found.tools.is_none() && found.resources.is_none() && found.prompts.is_none() {
-            return Err(LoadError::Contract("it exports none of the interfaces `tools`, `resources`, `prompts`".into()));
+        let hooks = found.query_hooks.is_some() || found.call_hooks.is_some();
+        if found.tools.is_none() && found.resources.is_none() && found.prompts.is_none() && !hooks {
+            let text = "it exports none of the interfaces `tools`, `resources`, `prompts`, `query-hooks`, `call-hooks`";
+            return Err(LoadError::Contract(text.into()));
         }
         Ok(found)
     }
@@ -105,6 +115,29 @@ impl Component {
             self.imports.iter().filter_map(|name| name.strip_prefix(CONTRACT)).map(|name| name.split('@').next().unwrap_or(name)).collect();
         names.sort_unstable();
         names
+    }
+
+    /// Its hooks around statements.
+    pub(super) fn query_hooks(&self) -> Option<&query_hooks::GuestIndices> {
+        self.query_hooks.as_ref()
+    }
+
+    /// Its hooks around calls.
+    pub(super) fn call_hooks(&self) -> Option<&call_hooks::GuestIndices> {
+        self.call_hooks.as_ref()
+    }
+
+    /// Whether it exports the hooks of this event.
+    pub fn has_hooks_on(&self, event: HookEvent) -> bool {
+        match event {
+            HookEvent::BeforeQuery | HookEvent::AfterQuery | HookEvent::OnError | HookEvent::OnConnect => self.query_hooks.is_some(),
+            HookEvent::BeforeCall | HookEvent::AfterCall => self.call_hooks.is_some(),
+        }
+    }
+
+    /// Makes an instance in a store of [`store`](Self::store).
+    pub(super) async fn instantiate(&self, store: &mut Store<State>) -> wasmtime::Result<Instance> {
+        self.pre.instantiate_async(store).await
     }
 
     /// Whether it exports `completion`.
@@ -209,7 +242,7 @@ impl Component {
     }
 
     /// A store for one call, with every limit set.
-    fn store(&self, call: &Call, guest: &Arc<Guest>, services: &Services) -> Store<State> {
+    pub(super) fn store(&self, call: &Call, guest: &Arc<Guest>, services: &Services) -> Store<State> {
         let state = State::new(call.clone(), guest.clone(), services.clone());
         let mut store = Store::new(self.pre.engine(), state);
         store.limiter(|state| &mut state.meter);
@@ -226,7 +259,7 @@ impl Component {
     }
 
     /// Says who is to blame, and writes the guest's own last words to the log.
-    fn blame(&self, store: &Store<State>, error: &wasmtime::Error) -> CallError {
+    pub(super) fn blame(&self, store: &Store<State>, error: &wasmtime::Error) -> CallError {
         let state = store.data();
         let blamed = trap::blame(&state.guest.id, error, &state.meter, state.guest.limits.crossing_bytes);
         let words = state.stderr.contents();

@@ -134,7 +134,8 @@ fn tool_failure(plugin: &str, failure: tools_export::ToolFailure) -> Result<Tool
     Ok(ToolFailure { code, message, hint, retryable, details })
 }
 
-fn contents(pieces: Vec<content::Content>, state: &mut State) -> Result<Vec<Content>, CallError> {
+/// The pieces of an answer.
+pub(super) fn contents(pieces: Vec<content::Content>, state: &mut State) -> Result<Vec<Content>, CallError> {
     let plugin = state.guest.id.clone();
     if pieces.len() > PIECES {
         return Err(nonsense(&plugin, format!("its answer has {} pieces, and {PIECES} are allowed", pieces.len())));
@@ -171,6 +172,41 @@ fn rows(output: content::RowOutput, state: &mut State) -> Result<RowOutput, Call
         content::RowFormat::Markdown => RowFormat::Markdown,
     };
     Ok(RowOutput { rows: held.rows.skip(held.taken), format, next: output.next_tool.zip(held.cursor) })
+}
+
+/// A piece of an answer, on its way to a guest.
+pub(super) fn content_to_guest(piece: &Content, state: &mut State) -> wasmtime::Result<content::Content> {
+    let media = |media: &Media| content::Media { mime_type: media.mime_type.clone(), data: media.data.clone() };
+    Ok(match piece {
+        Content::Text(text) => content::Content::Text(text.clone()),
+        Content::Json(value) => content::Content::Json(value.to_string()),
+        Content::Rows(output) => content::Content::Rows(content::RowOutput {
+            rows: state.give_rows(output.rows.clone(), output.next.as_ref().map(|(_, cursor)| cursor.clone()))?,
+            format: match output.format {
+                RowFormat::Auto => content::RowFormat::Auto,
+                RowFormat::Json => content::RowFormat::Json,
+                RowFormat::Tsv => content::RowFormat::Tsv,
+                RowFormat::Markdown => content::RowFormat::Markdown,
+            },
+            next_tool: output.next.as_ref().map(|(tool, _)| tool.clone()),
+        }),
+        Content::Image(it) => content::Content::Image(media(it)),
+        Content::Audio(it) => content::Content::Audio(media(it)),
+        Content::Link(it) => content::Content::Link(content::Link {
+            uri: it.uri.clone(),
+            name: it.name.clone(),
+            description: it.description.clone(),
+            mime_type: it.mime_type.clone(),
+        }),
+        Content::Embedded(it) => content::Content::Embedded(content::ResourceContent {
+            uri: it.uri.clone(),
+            mime_type: it.mime_type.clone(),
+            body: match &it.body {
+                Body::Text(text) => content::Body::Text(text.clone()),
+                Body::Blob(bytes) => content::Body::Blob(bytes.clone()),
+            },
+        }),
+    })
 }
 
 fn media(plugin: &str, media: content::Media) -> Result<Media, CallError> {

@@ -63,6 +63,12 @@ pub(crate) mod rows {
     }
 
     impl Rows {
+        pub(crate) fn build(columns: &[Column], rows: &[Vec<Value>]) -> Option<Self> {
+            let fits = rows.iter().all(|row| row.len() == columns.len());
+            let result = ResultRows { columns: columns.to_vec(), rows: rows.to_vec() };
+            fits.then_some(Self { result, truncated: false, cursor: None, taken: Cell::new(0) })
+        }
+
         pub(crate) fn columns(&self) -> Vec<Column> {
             self.result.columns.clone()
         }
@@ -329,6 +335,35 @@ pub(crate) mod catalog {
         }
         let letters = |text: &str| text.to_lowercase().chars().collect::<Vec<char>>();
         matches(&letters(pattern), &letters(name))
+    }
+}
+
+/// The fake of `cache`: what the test put under a key is there.
+pub(crate) mod cache {
+    use super::rows::Rows;
+    use super::*;
+    use crate::cache::Figures;
+    use crate::cache::Selection;
+    use crate::hook::Policy;
+
+    pub(crate) fn find(key: &str, policy: Policy) -> Option<Rows> {
+        let state = state();
+        let mut state = state.borrow_mut();
+        state.events.push(Event::CacheFind(key.to_owned(), policy));
+        let rows = state.cached.get(key)?.clone();
+        Some(cut(&mut state, rows, None, false))
+    }
+
+    pub(crate) fn clear(what: &Selection) -> u64 {
+        let state = state();
+        let mut state = state.borrow_mut();
+        state.events.push(Event::CacheClear(what.clone()));
+        std::mem::take(&mut state.cached).len() as u64
+    }
+
+    pub(crate) fn read_figures() -> Figures {
+        let entries = state().borrow().cached.len() as u64;
+        Figures { tiers: Vec::new(), hits: 0, misses: 0, kept: entries, stale: 0, collapsed: 0, too_large: 0 }
     }
 }
 

@@ -31,6 +31,7 @@ use crate::database::RunOptions;
 use crate::database::error::DatabaseError;
 use crate::database::rows::RowLimits;
 use crate::database::rows::RowSet;
+use crate::database::setup::Setup;
 use crate::database::statement::Statement;
 use crate::database::statement::StatementKind;
 use crate::database::value::Value;
@@ -155,7 +156,7 @@ fn call() -> Call {
 }
 
 fn options() -> RunOptions {
-    RunOptions { timeout: Duration::from_secs(20), limits: RowLimits { rows: 1_000, bytes: 1 << 20 } }
+    RunOptions { timeout: Duration::from_secs(20), limits: RowLimits { rows: 1_000, bytes: 1 << 20 }, setup: Setup::default() }
 }
 
 /// A statement that claims to be of `kind`.

@@ -38,7 +38,7 @@ impl MySql {
         let interrupt = running.interrupter(&self.pool);
         let pool = self.pool.clone();
         let state = running.clone();
-        let options_copy = *options;
+        let options_copy = options.clone();
         let work = async move {
             let running = state;
             let _ended = running.ended_on_drop();

@@ -74,7 +74,7 @@ pub(super) async fn read(
         running: running.clone(),
         statement: statement.clone(),
         values: values.to_vec(),
-        options: *options,
+        options: options.clone(),
     };
     let control = inner.control.clone();
     supervised(call, options.timeout, move || control.interrupt(running), reading.run()).await

@@ -66,7 +66,7 @@ pub(super) async fn write(
 ) -> Result<Vec<Execution>, BatchError> {
     let running = Arc::new(Running::default());
     let at = Arc::new(AtomicUsize::new(0));
-    let writing = Writing { inner: inner.clone(), running: running.clone(), statements, options: *options, at: at.clone() };
+    let writing = Writing { inner: inner.clone(), running: running.clone(), statements, options: options.clone(), at: at.clone() };
     let control = inner.control.clone();
     let result = supervised(call, options.timeout, move || control.interrupt(running), writing.run()).await;
     result.map_err(|error| BatchError { index: at.load(Ordering::Relaxed), error })

@@ -24,6 +24,7 @@ use crate::database::RunOptions;
 use crate::database::error::DatabaseError;
 use crate::database::rows::RowLimits;
 use crate::database::rows::RowSet;
+use crate::database::setup::Setup;
 use crate::database::statement::Statement;
 use crate::database::statement::StatementKind;
 use crate::database::value::Value;
@@ -93,7 +94,7 @@ pub(super) fn call() -> Call {
 }
 
 pub(super) fn options() -> RunOptions {
-    RunOptions { timeout: Duration::from_secs(20), limits: RowLimits { rows: 1000, bytes: 1 << 20 } }
+    RunOptions { timeout: Duration::from_secs(20), limits: RowLimits { rows: 1000, bytes: 1 << 20 }, setup: Setup::default() }
 }
 
 /// A statement that claims to be of `kind`, whatever it is.

@@ -1,0 +1,1 @@
+//! The chain against a small reference model.

@@ -1,0 +1,337 @@
+//! The Wasm side of hooks: asks a component about statements, sessions and calls.
+//!
+//! A question gets an instance of its own, as a call does. Where the operator says so, an instance is kept after it
+//! answered and serves the **same caller** again: it never serves two callers, so that nothing of one can reach another
+//! through a guest's memory, whatever the guest does. It is dropped after a failure, after [`MOST_USES`] questions, when it
+//! still holds something of the host, and when the plugins change.
+
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::time::Duration;
+use std::time::Instant;
+
+use futures_util::future::BoxFuture;
+use tokio::sync::Semaphore;
+use wasmtime::Store;
+use wasmtime::component::Instance;
+
+use super::around::Called;
+use super::around::Calling;
+use super::component::Component;
+use super::hook_answer;
+use crate::bindings::exports::tidegate::plugin::query_hooks;
+use crate::bindings::tidegate::plugin::hook as contract;
+use crate::call::Call;
+use crate::call::Caller;
+use crate::capability::Guest;
+use crate::capability::HookQuestion;
+use crate::capability::Services;
+use crate::capability::State;
+use crate::hook::Asked;
+use crate::hook::Fault;
+use crate::hook::Hook;
+use crate::hook::Kind;
+use crate::hook::Stage;
+use crate::hook::Verdict;
+use crate::hook::statements::Asking;
+use crate::hook::statements::Connecting;
+use crate::hook::statements::Failed;
+use crate::hook::statements::Ran;
+
+/// Questions that one kept instance answers.
+const MOST_USES: u32 = 1_000;
+
+/// How long an instance is kept while nobody asks.
+const KEPT: Duration = Duration::from_secs(60);
+
+/// Instances that one hook keeps.
+const KEPT_INSTANCES: usize = 32;
+
+/// Bytes of linear memory above which an instance is not kept.
+const KEPT_BYTES: usize = 8 << 20;
+
+/// Instances of hooks that may run and be kept at once, over all plugins.
+#[derive(Clone)]
+pub struct HookSlots {
+    /// Questions that run.
+    running: Arc<Semaphore>,
+    /// Instances that wait for the next question.
+    kept: Arc<Semaphore>,
+}
+
+impl HookSlots {
+    /// So many questions at once, and so many kept instances.
+    pub fn new(running: usize, kept: usize) -> Self {
+        Self { running: Arc::new(Semaphore::new(running)), kept: Arc::new(Semaphore::new(kept)) }
+    }
+}
+
+/// What of an event a hook is shown, beside what every hook is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reads {
+    /// The caller's name.
+    pub caller: bool,
+    /// Parameters of statements.
+    pub parameters: bool,
+    /// Columns of rows.
+    pub columns: bool,
+    /// Rows, and their columns.
+    pub rows: bool,
+    /// Arguments of calls.
+    pub arguments: bool,
+    /// Answers of calls.
+    pub content: bool,
+}
+
+/// One hook of a component. Cheap to clone: clones keep the same instances.
+#[derive(Clone)]
+pub struct GuestHook {
+    component: Arc<Component>,
+    guest: Arc<Guest>,
+    services: Services,
+    reads: Reads,
+    slots: HookSlots,
+    /// Where instances are kept; none when every question gets a new one.
+    kept: Option<Arc<Mutex<Vec<Kept>>>>,
+}
+
+/// An instance that waits for the next question of its caller.
+struct Kept {
+    caller: Caller,
+    started: Started,
+    uses: u32,
+    since: Instant,
+    _slot: tokio::sync::OwnedSemaphorePermit,
+}
+
+/// A store with its instance.
+struct Started {
+    store: Store<State>,
+    instance: Instance,
+}
+
+impl GuestHook {
+    /// A hook of `component` as `guest`, whose limits are those of one question. `per_caller` keeps instances for their callers.
+    pub fn new(
+        component: Arc<Component>,
+        guest: Arc<Guest>,
+        services: &Services,
+        reads: Reads,
+        slots: HookSlots,
+        per_caller: bool,
+    ) -> Self {
+        Self { component, guest, services: services.for_hooks(), reads, slots, kept: per_caller.then(Arc::default) }
+    }
+
+    /// An instance for this caller: a kept one, or a new one.
+    async fn start(&self, call: &Call, question: HookQuestion) -> wasmtime::Result<(Started, u32)> {
+        if let Some((mut started, uses)) = self.take(&call.caller) {
+            let store = &mut started.store;
+            store.data_mut().ask_again(call.clone(), question);
+            store.set_hostcall_fuel(self.guest.limits.crossing_bytes);
+            store.set_epoch_deadline(1);
+            return Ok((started, uses));
+        }
+        let mut store = self.component.store(call, &self.guest, &self.services);
+        store.data_mut().hook = Some(question);
+        let instance = self.component.instantiate(&mut store).await?;
+        Ok((Started { store, instance }, 0))
+    }
+
+    fn take(&self, caller: &Caller) -> Option<(Started, u32)> {
+        let mut kept = self.kept.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = kept.iter().rposition(|kept| kept.caller == *caller)?;
+        let Kept { started, uses, .. } = kept.swap_remove(at);
+        Some((started, uses))
+    }
+
+    /// Keeps an instance that answered, for the caller that it served.
+    fn keep(&self, call: &Call, started: Started, uses: u32) {
+        let Some(kept) = &self.kept else { return };
+        let state = started.store.data();
+        if uses >= MOST_USES || !state.holds_nothing() || state.meter.bytes() > KEPT_BYTES {
+            return;
+        }
+        let Ok(slot) = self.slots.kept.clone().try_acquire_owned() else { return };
+        let now = Instant::now();
+        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.retain(|kept| now.saturating_duration_since(kept.since) < KEPT);
+        if kept.len() < KEPT_INSTANCES {
+            kept.push(Kept { caller: call.caller.clone(), started, uses: uses + 1, since: now, _slot: slot });
+        }
+    }
+
+    fn caller(&self, call: &Call) -> Option<String> {
+        self.reads.caller.then(|| call.caller.as_str().to_owned())
+    }
+
+    fn statement(&self, call: &Call, asking: &Asking) -> query_hooks::Statement {
+        hook_answer::statement(asking, self.reads.parameters, self.caller(call))
+    }
+
+    fn failed(&self, started: &Started, error: &wasmtime::Error) -> Fault {
+        Fault::Failed(self.component.blame(&started.store, error).to_string())
+    }
+}
+
+/// As what a hook is asked, in the contract's types.
+fn asked(asked: Asked) -> contract::Asked {
+    let kind = match asked.kind {
+        Kind::Validate => contract::Kind::Validate,
+        Kind::Mutate => contract::Kind::Mutate,
+        Kind::Provide => contract::Kind::Provide,
+        Kind::Observe => contract::Kind::Observe,
+    };
+    let stage = match asked.stage {
+        Stage::BeforeChanges => contract::Stage::BeforeChanges,
+        Stage::AfterChanges => contract::Stage::AfterChanges,
+    };
+    contract::Asked { kind, stage }
+}
+
+/// Asks one export, in an instance for the caller of the call.
+macro_rules! ask {
+    ($self:ident, $call:ident, $question:expr, $indices:ident, |$guest:ident, $store:ident| $invoke:expr, $translate:expr) => {{
+        let Some(indices) = $self.component.$indices() else {
+            return Err(Fault::Failed("it exports no such hook".into()));
+        };
+        let Ok(_running) = $self.slots.running.acquire().await else { return Err(Fault::CallOver) };
+        let running = async {
+            let (mut started, uses) = $self.start($call, $question).await.map_err(|error| Fault::Failed(error.root_cause().to_string()))?;
+            let answered: wasmtime::Result<_> = async {
+                let $store = &mut started.store;
+                let $guest = indices.load(&mut *$store, &started.instance)?;
+                $invoke
+            }
+            .await;
+            match answered {
+                Err(error) => Err($self.failed(&started, &error)),
+                Ok(answer) => {
+                    let verdict = $translate(answer, started.store.data_mut())?;
+                    $self.keep($call, started, uses);
+                    Ok(verdict)
+                }
+            }
+        };
+        tokio::select! {
+            biased;
+            () = $call.cancellation.cancelled() => Err(Fault::CallOver),
+            ended = tokio::time::timeout_at($call.deadline.into(), running) => ended.unwrap_or(Err(Fault::CallOver)),
+        }
+    }};
+}
+
+/// What a hook answers, or why it does not.
+type Answered<'a, S> = BoxFuture<'a, Result<Verdict<S>, Fault>>;
+
+impl Hook<Asking> for GuestHook {
+    fn ask<'a>(&'a self, call: &'a Call, subject: &'a Asking, how: Asked) -> Answered<'a, Asking> {
+        Box::pin(async move {
+            let question = HookQuestion { cache_key: subject.cache_key.clone() };
+            let statement = self.statement(call, subject);
+            ask!(
+                self,
+                call,
+                question,
+                query_hooks,
+                |guest, store| guest.call_before_query(store, asked(how), &statement).await,
+                hook_answer::before_query
+            )
+        })
+    }
+}
+
+impl Hook<Ran> for GuestHook {
+    fn ask<'a>(&'a self, call: &'a Call, subject: &'a Ran, how: Asked) -> Answered<'a, Ran> {
+        Box::pin(async move {
+            let statement = self.statement(call, &subject.asking);
+            let reads = self.reads;
+            ask!(
+                self,
+                call,
+                HookQuestion::default(),
+                query_hooks,
+                |guest, store| {
+                    let outcome = hook_answer::outcome(subject, reads, store.data_mut())?;
+                    guest.call_after_query(store, asked(how), &statement, &outcome).await
+                },
+                hook_answer::after_query
+            )
+        })
+    }
+}
+
+impl Hook<Failed> for GuestHook {
+    fn ask<'a>(&'a self, call: &'a Call, subject: &'a Failed, how: Asked) -> Answered<'a, Failed> {
+        Box::pin(async move {
+            let statement = self.statement(call, &subject.asking);
+            let error = crate::capability::error::to_guest(subject.error.clone());
+            ask!(
+                self,
+                call,
+                HookQuestion::default(),
+                query_hooks,
+                |guest, store| guest.call_on_error(store, asked(how), &statement, &error).await,
+                |advice, _: &mut State| Ok::<_, Fault>(hook_answer::advice(how.kind, advice))
+            )
+        })
+    }
+}
+
+impl Hook<Connecting> for GuestHook {
+    fn ask<'a>(&'a self, call: &'a Call, subject: &'a Connecting, _: Asked) -> Answered<'a, Connecting> {
+        Box::pin(async move {
+            let connection = query_hooks::Connection {
+                database: subject.database.to_string(),
+                engine: subject.engine.as_str().into(),
+                caller: self.caller(call),
+                writes: subject.writes,
+            };
+            ask!(
+                self,
+                call,
+                HookQuestion::default(),
+                query_hooks,
+                |guest, store| guest.call_on_connect(store, &connection).await,
+                |verdict, _: &mut State| Ok::<_, Fault>(hook_answer::on_connect(verdict))
+            )
+        })
+    }
+}
+
+impl Hook<Calling> for GuestHook {
+    fn ask<'a>(&'a self, call: &'a Call, subject: &'a Calling, how: Asked) -> Answered<'a, Calling> {
+        Box::pin(async move {
+            let event = hook_answer::call(subject, self.reads.arguments, self.caller(call));
+            ask!(
+                self,
+                call,
+                HookQuestion::default(),
+                call_hooks,
+                |guest, store| guest.call_before_call(store, asked(how), &event).await,
+                hook_answer::before_call
+            )
+        })
+    }
+}
+
+impl Hook<Called> for GuestHook {
+    fn ask<'a>(&'a self, call: &'a Call, subject: &'a Called, how: Asked) -> Answered<'a, Called> {
+        Box::pin(async move {
+            let event = hook_answer::call(&subject.calling, self.reads.arguments, self.caller(call));
+            let reads = self.reads;
+            ask!(
+                self,
+                call,
+                HookQuestion::default(),
+                call_hooks,
+                |guest, store| {
+                    let outcome = hook_answer::called(subject, reads, store.data_mut())?;
+                    guest.call_after_call(store, asked(how), &event, &outcome).await
+                },
+                hook_answer::after_call
+            )
+        })
+    }
+}
