@@ -73,7 +73,7 @@ mod tests {
         assert_eq!(output.rows.next(10), [[1.into()], [2.into()]]);
         assert!(output.rows.truncated());
         assert!(output.rows.cursor().is_some());
-        assert_eq!((output.format, output.next_tool), (RowFormat::Tsv, Some("fetch_rows")));
+        assert_eq!((output.format, output.next_tool.as_deref()), (RowFormat::Tsv, Some("fetch_rows")));
     }
 
     #[test]
