@@ -3,6 +3,8 @@
 //! An engine writes each cell straight from the driver's buffer into one arena; the answer is then a copy of a slice of
 //! it. A guest that looks at values has them decoded again, cell by cell, from the arena and a tag per cell.
 
+pub mod codec;
+
 use std::io::Write;
 use std::sync::Arc;
 
