@@ -79,12 +79,13 @@ mod tests {
 
     #[test]
     fn parts_divided_otherwise_or_for_another_purpose_have_another_digest() {
-        let digest = |purpose, parts: &[&str]| {
-            parts.iter().fold(Digest::builder(purpose), |builder, part| builder.part(part.as_bytes())).finish()
-        };
+        let digest =
+            |purpose, parts: &[&str]| parts.iter().fold(Digest::builder(purpose), |builder, part| builder.part(part.as_bytes())).finish();
         let whole = digest("rows", &["ab", "c"]);
         assert_eq!(whole, digest("rows", &["ab", "c"]));
-        for other in [digest("rows", &["a", "bc"]), digest("rows", &["abc"]), digest("rows", &["ab", "c", ""]), digest("row", &["sab", "c"])] {
+        for other in
+            [digest("rows", &["a", "bc"]), digest("rows", &["abc"]), digest("rows", &["ab", "c", ""]), digest("row", &["sab", "c"])]
+        {
             assert_ne!(whole, other);
         }
     }

@@ -212,7 +212,8 @@ impl Inner {
         let path = self.path(place);
         // Written aside and renamed, so that a process that dies leaves no half of an entry under the name of one.
         let aside = path.with_extension(UNFINISHED);
-        let written = folder::private_file(&aside, true).and_then(|mut file| file.write_all(&record)).and_then(|()| fs::rename(&aside, &path));
+        let written =
+            folder::private_file(&aside, true).and_then(|mut file| file.write_all(&record)).and_then(|()| fs::rename(&aside, &path));
         if let Err(error) = written {
             self.failed(&error, &path);
             let _ = fs::remove_file(&aside);

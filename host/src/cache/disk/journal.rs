@@ -89,8 +89,7 @@ impl Journal {
         let boot = boot.unwrap_or_default();
         let versions = read.unwrap_or_default();
         let (file, bytes) = write_whole(&path, &boot, &versions, &BTreeMap::new())?;
-        let state =
-            State { file, versions, under_way: BTreeMap::new(), next_write: 0, bytes, bytes_after_compacting: bytes };
+        let state = State { file, versions, under_way: BTreeMap::new(), next_write: 0, bytes, bytes_after_compacting: bytes };
         Ok((Self { path, boot, state: Mutex::new(state), broken: AtomicBool::new(false) }, believed))
     }
 
@@ -126,6 +125,12 @@ impl Journal {
     /// Whether a line could not be written. Then the journal is gone, and with it the use of every entry on disk.
     pub(super) fn is_broken(&self) -> bool {
         self.broken.load(Ordering::Acquire)
+    }
+
+    /// Makes the next line fail as a full disk does: a handle that may only read.
+    #[cfg(test)]
+    pub(super) fn break_for_test(&self) {
+        self.lock().file = File::open(&self.path).unwrap();
     }
 
     fn append(&self, state: &mut State, line: &Line<'_>) {
@@ -345,8 +350,7 @@ mod tests {
         let path = folder.path().join("versions");
         let (journal, _) = open(&path);
         journal.record("main", "a", 3);
-        // A handle that may only read fails as a full disk does, at the write.
-        journal.lock().file = File::open(&path).unwrap();
+        journal.break_for_test();
         journal.record("main", "a", 4);
         assert!(journal.is_broken() && !path.exists());
         journal.record("main", "a", 5);

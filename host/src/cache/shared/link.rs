@@ -109,7 +109,9 @@ impl Link {
             let run = read_run(&mut connection).await;
             Ok(Live { connection, run, generation })
         };
-        tokio::time::timeout(CONNECT_TIMEOUT, attempt).await.unwrap_or_else(|_| Err(RedisError::from(std::io::Error::from(std::io::ErrorKind::TimedOut))))
+        tokio::time::timeout(CONNECT_TIMEOUT, attempt)
+            .await
+            .unwrap_or_else(|_| Err(RedisError::from(std::io::Error::from(std::io::ErrorKind::TimedOut))))
     }
 
     /// Lets commands use a connection.
@@ -159,7 +161,8 @@ impl Link {
     fn failed(&self, used: Option<u64>, error: &RedisError) -> Away {
         // What the server says against one command, such as that its memory is full, is no reason to leave it. That it may not be
         // written to any more is: another one has taken its place.
-        let lost = error.is_io_error() || error.is_connection_dropped() || error.is_unrecoverable_error() || error.code() == Some("READONLY");
+        let lost =
+            error.is_io_error() || error.is_connection_dropped() || error.is_unrecoverable_error() || error.code() == Some("READONLY");
         if lost {
             self.note_away(error);
             self.breaker().failed(Instant::now());
