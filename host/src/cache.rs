@@ -33,6 +33,8 @@ use std::collections::HashSet;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
 
 use crate::config::CacheConfig;
 use crate::config::DatabaseName;
@@ -130,6 +132,7 @@ pub struct Cache {
     flights: Flights,
     stale: Count,
     rejected: Count,
+    clears: AtomicU64,
 }
 
 impl Cache {
@@ -152,6 +155,7 @@ impl Cache {
             flights: Flights::default(),
             stale: Count::default(),
             rejected: Count::default(),
+            clears: AtomicU64::new(0),
         })
     }
 
@@ -165,11 +169,13 @@ impl Cache {
         tiers.shared && self.shared.is_some()
     }
 
-    /// Adds what replicas know of the tables' versions to a stamp of this process. `local` has to be taken before.
+    /// Adds what replicas know of the tables' versions to a stamp of this process. `local` has to be taken before; what is read under
+    /// the stamp is not kept when the cache is cleared meanwhile.
     ///
     /// `None` when that cannot be told in time, or when a write of this process has not reached the server yet: then nothing kept may
     /// answer, and nothing may be kept.
     pub async fn stamp(&self, local: Stamp, database: &DatabaseName, tables: &[String], tiers: Tiers) -> Option<Stamp> {
+        let local = Stamp { clears: self.clears.load(Ordering::Acquire), ..local };
         match self.shared.as_ref().filter(|_| tiers.shared) {
             Some(shared) => Some(Stamp { shared: Some(shared.stamp(database, tables).await?), ..local }),
             None => Some(local),
@@ -222,6 +228,9 @@ impl Cache {
         if self.is_shared(tiers) && shared.is_none() {
             return;
         }
+        if entry.stamp.clears != self.clears.load(Ordering::Acquire) {
+            return;
+        }
         let mut fits = self.memory.as_ref().filter(|_| tiers.memory).map(|memory| memory.keep(digest, entry.clone()));
         let on_disk = async {
             match disk {
@@ -255,6 +264,8 @@ impl Cache {
     /// Other replicas drop theirs as well, by way of the versions of tables on the server: after a pattern they also drop what else was
     /// read from the same tables.
     pub async fn clear(&self, what: &Clear) -> u64 {
+        // First, so that a statement that runs now keeps nothing of before.
+        self.clears.fetch_add(1, Ordering::AcqRel);
         let mut removed = HashSet::new();
         let mut descriptions = Vec::new();
         if let Some(memory) = &self.memory {

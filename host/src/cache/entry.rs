@@ -1,5 +1,7 @@
 //! What is kept: rows, what they were read from, and until when they may be used.
 
+use std::hash::Hash;
+use std::hash::Hasher;
 use std::sync::Arc;
 use std::time::Duration;
 use std::time::SystemTime;
@@ -19,16 +21,34 @@ const OVERHEAD_BYTES: usize = 320;
 ///
 /// The local part comes from the counters of this process. The shared part stands for the versions that replicas keep
 /// together; [`Cache::stamp`](super::Cache::stamp) adds it, where the shared tier is in use and answers.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug)]
 pub struct Stamp {
     pub(super) local: Arc<[u8]>,
     pub(super) shared: Option<[u8; 32]>,
+    /// How often the cache had been cleared when the stamp was taken. What was read before a clear is not kept after it. It says nothing
+    /// about what was read, so it is no part of the comparison.
+    pub(super) clears: u64,
+}
+
+impl PartialEq for Stamp {
+    fn eq(&self, other: &Self) -> bool {
+        self.local == other.local && self.shared == other.shared
+    }
+}
+
+impl Eq for Stamp {}
+
+impl Hash for Stamp {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.local.hash(state);
+        self.shared.hash(state);
+    }
 }
 
 impl Stamp {
     /// The stamp of these versions, already encoded, without a shared part.
     pub fn local(versions: impl Into<Arc<[u8]>>) -> Self {
-        Self { local: versions.into(), shared: None }
+        Self { local: versions.into(), shared: None, clears: 0 }
     }
 }
 

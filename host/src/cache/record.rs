@@ -188,7 +188,7 @@ fn read_description(mut bytes: &[u8]) -> Option<Description> {
     while !bytes.is_empty() {
         tables.push(str::from_utf8(take_part(&mut bytes)?).ok()?.to_owned());
     }
-    Some(Description { stamp: Stamp { local: local.into(), shared }, database, label, tables: tables.into() })
+    Some(Description { stamp: Stamp { local: local.into(), shared, clears: 0 }, database, label, tables: tables.into() })
 }
 
 fn put_part(record: &mut Vec<u8>, part: &[u8]) {

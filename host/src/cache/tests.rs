@@ -166,6 +166,20 @@ async fn a_clear_removes_what_it_names_from_every_tier_and_counts_it_once() {
     assert_eq!(cache.clear(&Clear::All).await, 0);
 }
 
+#[tokio::test]
+async fn what_was_read_before_a_clear_is_not_kept_after_it() {
+    let cache = in_memory(1 << 20);
+    let stamp = async || cache.stamp(local(1), &main_database(), &["t".to_owned()], LOCAL).await.unwrap();
+    let before = stamp().await;
+    cache.clear(&Clear::All).await;
+    let after = stamp().await;
+    assert_eq!(before, after, "the versions are the same");
+    cache.keep(digest("a"), entry("a", "t", before, "old"), LOCAL).await;
+    assert!(cache.find(&digest("a"), &after, LOCAL).await.is_none());
+    cache.keep(digest("a"), entry("a", "t", after.clone(), "new"), LOCAL).await;
+    assert_eq!(text_of(&cache.find(&digest("a"), &after, LOCAL).await.unwrap()), "new");
+}
+
 /// What a caller of the cache does: looks, takes part in the flight, runs the statement, keeps.
 async fn ask(cache: &Cache, run: impl Future<Output = Option<Arc<Entry>>>) -> Option<Arc<Entry>> {
     loop {
@@ -289,6 +303,7 @@ async fn callers_with_other_stamps_do_not_wait_for_each_other_and_get_no_rows_of
 }
 
 #[tokio::test]
+#[expect(clippy::print_stdout, reason = "a figure, for `--nocapture`")]
 async fn a_hit_in_memory_takes_microseconds() {
     const LOOKS: u32 = 20_000;
     let cache = in_memory(16 << 20);

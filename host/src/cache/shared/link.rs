@@ -77,7 +77,9 @@ impl Link {
 
     /// Runs commands, and tells which run of the server answered them. Dropping the future leaves them sent or unsent.
     pub(super) async fn run_within<T: FromRedisValue>(&self, commands: &Pipeline, timeout: Duration) -> Result<(T, Arc<str>), Away> {
-        if !self.breaker().allows(Instant::now()) {
+        // While it is known that the server cannot be reached there is nothing to wait for.
+        let unreachable = self.live.borrow().is_none() && self.away.load(Ordering::Relaxed);
+        if unreachable || !self.breaker().allows(Instant::now()) {
             return Err(Away);
         }
         let mut used = None;
@@ -106,7 +108,7 @@ impl Link {
             let config = AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT_TIMEOUT)).set_response_timeout(None);
             let mut connection = self.client.get_multiplexed_async_connection_with_config(&config).await?;
             let generation = self.next_generation.fetch_add(1, Ordering::Relaxed);
-            let run = read_run(&mut connection).await;
+            let run = read_run(&mut connection).await?;
             Ok(Live { connection, run, generation })
         };
         tokio::time::timeout(CONNECT_TIMEOUT, attempt)
@@ -159,11 +161,7 @@ impl Link {
     }
 
     fn failed(&self, used: Option<u64>, error: &RedisError) -> Away {
-        // What the server says against one command, such as that its memory is full, is no reason to leave it. That it may not be
-        // written to any more is: another one has taken its place.
-        let lost =
-            error.is_io_error() || error.is_connection_dropped() || error.is_unrecoverable_error() || error.code() == Some("READONLY");
-        if lost {
+        if is_lost(error) {
             self.note_away(error);
             self.breaker().failed(Instant::now());
             self.give_up(used);
@@ -197,14 +195,26 @@ impl Link {
 
 /// The run of the server (`run_id` of <https://redis.io/docs/latest/commands/info/>). A server that does not tell has a new one with
 /// each connection, so that entries are shared for as long as a connection holds and never wrongly.
-async fn read_run(connection: &mut MultiplexedConnection) -> Arc<str> {
+async fn read_run(connection: &mut MultiplexedConnection) -> Result<Arc<str>, RedisError> {
     let facts: Result<String, RedisError> = redis::cmd("INFO").arg("server").query_async(connection).await;
-    let told = facts.as_deref().ok().and_then(|facts| facts.lines().find_map(|line| line.strip_prefix("run_id:"))).map(str::trim);
-    match told.filter(|run| !run.is_empty()) {
-        Some(run) => run.into(),
-        None => {
-            tracing::warn!("Shared cache does not tell its `run_id` (INFO server): replicas share no results through it");
+    let facts = match facts {
+        Ok(facts) => facts,
+        Err(error) if is_lost(&error) => return Err(error),
+        // A user without the right to ask.
+        Err(_) => String::new(),
+    };
+    let told = facts.lines().find_map(|line| line.strip_prefix("run_id:")).map(str::trim).filter(|run| !run.is_empty());
+    Ok(told.map_or_else(
+        || {
+            tracing::warn!("Shared cache does not tell its `run_id` (INFO server), so that replicas share no results through it");
             super::random_token().iter().map(|byte| format!("{byte:02x}")).collect::<String>().into()
-        }
-    }
+        },
+        Into::into,
+    ))
+}
+
+/// Whether the connection is of no more use. What the server says against one command, such as that its memory is full, is no
+/// reason to leave it; that it may not be written to any more is: another one has taken its place.
+fn is_lost(error: &RedisError) -> bool {
+    error.is_io_error() || error.is_connection_dropped() || error.is_unrecoverable_error() || error.code() == Some("READONLY")
 }

@@ -169,6 +169,7 @@ async fn an_entry_of_the_server_counts_local_writes_as_well_once_it_is_in_memory
 }
 
 #[tokio::test]
+#[expect(clippy::print_stdout, reason = "a figure, for `--nocapture`")]
 async fn a_server_that_is_away_is_a_miss_in_time_and_comes_back_without_old_rows() {
     let mut server = Server::start();
     let (here, there) = (server.replica(), server.replica());
@@ -322,6 +323,7 @@ async fn a_server_that_was_never_there_or_does_not_speak_tls_is_a_miss() {
 /// Readers and writers on two replicas with a small database between them: no read that begins after a write was acknowledged sees
 /// what was before it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[expect(clippy::print_stdout, reason = "a figure, for `--nocapture`")]
 async fn no_read_after_an_acknowledged_write_is_stale_on_any_replica() {
     use std::sync::atomic::AtomicU64;
     use std::sync::atomic::Ordering;

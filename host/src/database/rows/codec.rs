@@ -287,10 +287,18 @@ mod tests {
     }
 
     /// What readers see of a row set.
-    fn seen(rows: &RowSet) -> (Vec<Column>, Vec<Vec<u8>>, Vec<Option<Vec<Value>>>, bool) {
+    #[derive(Debug, PartialEq)]
+    struct Seen {
+        columns: Vec<Column>,
+        json: Vec<Vec<u8>>,
+        values: Vec<Option<Vec<Value>>>,
+        truncated: bool,
+    }
+
+    fn seen(rows: &RowSet) -> Seen {
         let json = rows.rows_json().map(<[u8]>::to_vec).collect();
         let values = (0..=rows.len()).map(|index| rows.values(index)).collect();
-        (rows.columns().to_vec(), json, values, rows.truncated())
+        Seen { columns: rows.columns().to_vec(), json, values, truncated: rows.truncated() }
     }
 
     proptest! {
