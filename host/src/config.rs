@@ -1,5 +1,6 @@
 //! Checked configuration: every value parsed, every default filled in. `config/file.rs` reads `tidegate.toml`.
 
+mod cache;
 pub mod environment;
 pub mod file;
 mod section;
@@ -424,6 +425,51 @@ impl Default for ServerConfig {
     }
 }
 
+/// The tier of the result cache on disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DiskCacheConfig {
+    /// The folder; made when it is not there. It holds rows in the clear, belongs to one process at a time and may be read by its
+    /// owner only.
+    pub path: PathBuf,
+    /// Bytes of files at most; default 256 MiB.
+    pub max_bytes: u64,
+}
+
+/// The tier of the result cache that replicas share.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SharedCacheConfig {
+    /// The Redis or Valkey server, with credentials.
+    pub url: Secret,
+    /// How long a lookup waits for it; default 50 ms. After that it is a miss.
+    pub timeout: Duration,
+    /// What the names of its keys begin with; default `tidegate`. Replicas with the same prefix share results.
+    pub prefix: String,
+}
+
+impl SharedCacheConfig {
+    /// A tier with every default on the server at `url`.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self { url: Secret::new(url), timeout: Duration::from_millis(50), prefix: "tidegate".to_owned() }
+    }
+}
+
+/// Where results are kept between statements. Which statements use it is for the plugins to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CacheConfig {
+    /// Bytes of results in memory; default 64 MiB, 0 for none.
+    pub memory_bytes: usize,
+    /// The tier on disk; default none.
+    pub disk: Option<DiskCacheConfig>,
+    /// The tier that replicas share; default none.
+    pub shared: Option<SharedCacheConfig>,
+}
+
+impl Default for CacheConfig {
+    fn default() -> Self {
+        Self { memory_bytes: 64 << 20, disk: None, shared: None }
+    }
+}
+
 /// Everything the operator configured.
 #[derive(Clone, Debug, Default)]
 pub struct Config {
@@ -433,6 +479,8 @@ pub struct Config {
     pub plugins: Vec<PluginConfig>,
     /// Serving.
     pub server: ServerConfig,
+    /// Where results are kept between statements.
+    pub result_cache: CacheConfig,
     /// Where compiled components are kept between runs; none means that they are compiled at each start.
     pub cache: Option<PathBuf>,
 }

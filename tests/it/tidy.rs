@@ -7,14 +7,14 @@ use std::path::PathBuf;
 use crate::guests;
 
 /// The layers of the host, topmost first: each uses only those after it.
-const LAYERS: [&str; 12] =
-    ["cli", "mcp", "dispatch", "plugin", "runtime", "capability", "bindings", "hook", "database", "call", "config", "telemetry"];
+const LAYERS: [&str; 13] =
+    ["cli", "mcp", "dispatch", "plugin", "runtime", "capability", "bindings", "hook", "cache", "database", "call", "config", "telemetry"];
 
 /// The one upward path: `bindgen!` has to name the host's type behind a resource of the contract.
 const RESOURCE_TYPES: &str = "with: {";
 
 /// Crates that stay in their place: the crate as code names it, and the paths under `host/src` that may name it.
-const FENCES: [(&str, &[&str]); 9] = [
+const FENCES: [(&str, &[&str]); 11] = [
     ("wasmtime", &["runtime", "capability", "bindings"]),
     ("wasmtime_wasi", &["runtime", "capability", "bindings"]),
     // The tour of `demo` is a client of its own host.
@@ -25,6 +25,8 @@ const FENCES: [(&str, &[&str]); 9] = [
     ("clap", &["cli"]),
     ("axum", &["mcp"]),
     ("jsonschema", &["plugin", "runtime"]),
+    ("moka", &["cache"]),
+    ("redis", &["cache/shared"]),
 ];
 
 /// File names that say nothing.

@@ -3,6 +3,7 @@
 //! An engine writes each cell straight from the driver's buffer into one arena; the answer is then a copy of a slice of
 //! it. A guest that looks at values has them decoded again, cell by cell, from the arena and a tag per cell.
 
+pub mod codec;
 mod mask;
 
 use std::io::Write;

@@ -1,0 +1,314 @@
+//! Keeps the rows of statements: in memory, on disk, and on a server that replicas share. Each tier is optional.
+//!
+//! The layer knows keys, row sets and versions. Which statements may be kept, what their key is and which tables they read
+//! is for those above; what has been written is for the database layer.
+//!
+//! A lookup goes like this, and the order matters: the local versions of the tables first, then [`Cache::stamp`] with them, then
+//! [`Cache::find`], then, for a miss, [`Cache::flight`] and the statement, then [`Cache::keep`] with the stamp that was taken before
+//! the statement was sent. An entry answers only those who have the very stamp that it was read under. So a write that moves
+//! the versions before it is acknowledged is never followed by rows from before it, however the two race.
+//!
+//! ```text
+//! memory   moka, weighed in bytes             about a microsecond
+//! disk     a file per entry, checksummed      survives a restart
+//! shared   Redis or Valkey                    hits and invalidations across replicas
+//! ```
+
+mod digest;
+mod disk;
+mod entry;
+mod figures;
+mod flight;
+mod memory;
+mod metadata;
+mod pattern;
+mod record;
+#[cfg(test)]
+mod scratch;
+mod shared;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashSet;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
+
+use crate::config::CacheConfig;
+use crate::config::DatabaseName;
+
+pub use digest::Digest;
+pub use digest::DigestBuilder;
+pub use disk::journal::Begun;
+pub use disk::journal::Journal;
+pub use disk::journal::Versions;
+pub use entry::Entry;
+pub use entry::Stamp;
+pub use figures::Figures;
+pub use figures::TierFigures;
+pub use flight::Flight;
+pub use flight::Follower;
+pub use flight::Landing;
+pub use flight::Leader;
+pub use metadata::Metadata;
+pub use pattern::Pattern;
+
+use disk::Disk;
+use figures::Count;
+use flight::Flights;
+use memory::Look;
+use memory::Memory;
+use record::Description;
+use shared::Shared;
+
+/// Why there is no cache.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CacheError {
+    /// The folder of the tier on disk cannot be used.
+    #[error("results cannot be kept in `{}`", path.display())]
+    Disk {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The URL of the shared tier is none. The text of the cause would hold the URL, so it is left out.
+    #[error("`cache.shared.url` is no URL of a Redis or Valkey server, such as `rediss://:password@cache.example:6379/0`")]
+    Shared,
+}
+
+/// The tiers that a lookup or an entry uses. One that is not configured is as good as not chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tiers {
+    /// In this process.
+    pub memory: bool,
+    /// In files.
+    pub disk: bool,
+    /// With other replicas. A database for which one lookup uses it has to use it for all, and has to tell every write
+    /// ([`Cache::wrote`]): what others may have written is known through it alone.
+    pub shared: bool,
+}
+
+impl Tiers {
+    /// Every tier.
+    pub const ALL: Self = Self { memory: true, disk: true, shared: true };
+}
+
+/// What is to be removed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Clear {
+    /// Everything.
+    All,
+    /// What was read from a table, by the name that entries have it under.
+    Table {
+        /// Its database.
+        database: DatabaseName,
+        /// Its name.
+        table: String,
+    },
+    /// What was kept for statements whose normalised text fits.
+    Pattern(Pattern),
+}
+
+impl Clear {
+    fn names(&self, database: &DatabaseName, tables: &[String], label: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Table { database: of, table } => of == database && tables.contains(table),
+            Self::Pattern(pattern) => pattern.matches(label),
+        }
+    }
+}
+
+/// The result cache of a process.
+pub struct Cache {
+    memory: Option<Memory>,
+    disk: Option<Disk>,
+    shared: Option<Shared>,
+    flights: Flights,
+    stale: Count,
+    rejected: Count,
+    clears: AtomicU64,
+}
+
+impl Cache {
+    /// Opens the tiers that are configured. This reads the folder of the tier on disk; a shared tier is connected at its first use,
+    /// and a server that is away is no error.
+    ///
+    /// # Errors
+    ///
+    /// The folder cannot be made or is not private; the URL of the server is none.
+    pub fn new(config: &CacheConfig) -> Result<Self, CacheError> {
+        let disk = match &config.disk {
+            Some(disk) => Disk::open(disk).map_err(|source| CacheError::Disk { path: disk.path.clone(), source })?,
+            None => None,
+        };
+        let shared = config.shared.as_ref().map(Shared::new).transpose().map_err(|_| CacheError::Shared)?;
+        Ok(Self {
+            memory: (config.memory_bytes > 0).then(|| Memory::new(config.memory_bytes)),
+            disk,
+            shared,
+            flights: Flights::default(),
+            stale: Count::default(),
+            rejected: Count::default(),
+            clears: AtomicU64::new(0),
+        })
+    }
+
+    /// The versions of tables that outlive the process, with the tier on disk. Without them its entries fit no stamp after a restart.
+    pub fn journal(&self) -> Option<&Arc<Journal>> {
+        self.disk.as_ref().map(Disk::journal)
+    }
+
+    /// Whether lookups of these tiers ask a server, so that [`stamp`](Self::stamp) and [`wrote`](Self::wrote) are more than a move.
+    pub fn is_shared(&self, tiers: Tiers) -> bool {
+        tiers.shared && self.shared.is_some()
+    }
+
+    /// Adds what replicas know of the tables' versions to a stamp of this process. `local` has to be taken before; what is read under
+    /// the stamp is not kept when the cache is cleared meanwhile.
+    ///
+    /// `None` when that cannot be told in time, or when a write of this process has not reached the server yet: then nothing kept may
+    /// answer, and nothing may be kept.
+    pub async fn stamp(&self, local: Stamp, database: &DatabaseName, tables: &[String], tiers: Tiers) -> Option<Stamp> {
+        let local = Stamp { clears: self.clears.load(Ordering::Acquire), ..local };
+        match self.shared.as_ref().filter(|_| tiers.shared) {
+            Some(shared) => Some(Stamp { shared: Some(shared.stamp(database, tables).await?), ..local }),
+            None => Some(local),
+        }
+    }
+
+    /// Says that a write to these tables, or to any of the database when none are given, is about to be acknowledged. To be awaited
+    /// before it is. Without a shared tier there is nobody to tell.
+    pub async fn wrote(&self, database: &DatabaseName, tables: Option<&[String]>) {
+        if let Some(shared) = &self.shared {
+            shared.wrote(database, tables).await;
+        }
+    }
+
+    /// Looks for the entry of a digest that was read under the stamp `current`: in memory, then on disk, then on the server. What a later
+    /// tier has goes into memory. An entry with another stamp is dropped.
+    ///
+    /// A miss, too, when the lookup uses the shared tier and the stamp has no shared part: what others wrote is not known then.
+    pub async fn find(&self, digest: &Digest, current: &Stamp, tiers: Tiers) -> Option<Arc<Entry>> {
+        if self.is_shared(tiers) && current.shared.is_none() {
+            return None;
+        }
+        if let Some(memory) = self.memory.as_ref().filter(|_| tiers.memory)
+            && let Some(entry) = self.found(memory.find(digest, current))
+        {
+            return Some(entry);
+        }
+        if let Some(disk) = self.disk.as_ref().filter(|_| tiers.disk)
+            && let Some(entry) = self.found(disk.find(digest, current).await)
+        {
+            self.promote(digest, &entry, tiers);
+            return Some(entry);
+        }
+        if let Some(shared) = self.shared.as_ref().filter(|_| tiers.shared)
+            && let Some(entry) = self.found(shared.find(digest, current).await)
+        {
+            self.promote(digest, &entry, tiers);
+            return Some(entry);
+        }
+        None
+    }
+
+    /// Keeps an entry: in memory at once, and on disk and the server before it returns, so it is best called off the path of an
+    /// answer. The entry's stamp has to be from before its statement was sent.
+    ///
+    /// Each tier has its own measure of too large: an eighth of its room, and 4 MiB on the server.
+    pub async fn keep(&self, digest: Digest, entry: Arc<Entry>, tiers: Tiers) {
+        let disk = self.disk.as_ref().filter(|_| tiers.disk);
+        let shared = self.shared.as_ref().filter(|_| tiers.shared && entry.stamp.shared.is_some());
+        if self.is_shared(tiers) && shared.is_none() {
+            return;
+        }
+        if entry.stamp.clears != self.clears.load(Ordering::Acquire) {
+            return;
+        }
+        let mut fits = self.memory.as_ref().filter(|_| tiers.memory).map(|memory| memory.keep(digest, entry.clone()));
+        let on_disk = async {
+            match disk {
+                Some(disk) => Some(disk.keep(digest, entry.clone()).await),
+                None => None,
+            }
+        };
+        let on_server = async {
+            match shared {
+                Some(shared) => Some(shared.keep(&digest, &entry).await),
+                None => None,
+            }
+        };
+        let (on_disk, on_server) = tokio::join!(on_disk, on_server);
+        for tier in [on_disk, on_server].into_iter().flatten() {
+            fits = Some(fits.unwrap_or_default() || tier);
+        }
+        if fits == Some(false) {
+            self.rejected.add(1);
+        }
+    }
+
+    /// Takes part in the one run of a statement for all who ask for it under the same stamp. Who leads runs it and
+    /// [lands](Leader::land); who follows [waits](Follower::landing).
+    pub fn flight(&self, digest: &Digest, stamp: &Stamp) -> Flight {
+        self.flights.join(digest, stamp)
+    }
+
+    /// Removes what `what` names from every tier, and counts the entries, each once however many tiers had it.
+    ///
+    /// Other replicas drop theirs as well, by way of the versions of tables on the server: after a pattern they also drop what else was
+    /// read from the same tables.
+    pub async fn clear(&self, what: &Clear) -> u64 {
+        // First, so that a statement that runs now keeps nothing of before.
+        self.clears.fetch_add(1, Ordering::AcqRel);
+        let mut removed = HashSet::new();
+        let mut descriptions = Vec::new();
+        if let Some(memory) = &self.memory {
+            let entries = memory.clear(what, &mut removed);
+            descriptions.extend(entries.iter().map(|entry| Description::of(entry)));
+        }
+        if let Some(disk) = &self.disk {
+            let (with_disk, of_disk) = disk.clear(what.clone(), removed).await;
+            removed = with_disk;
+            descriptions.extend(of_disk);
+        }
+        if let Some(shared) = &self.shared {
+            shared.clear(what, &mut removed, &descriptions).await;
+        }
+        removed.len() as u64
+    }
+
+    /// What the cache did since the start, and what it holds.
+    pub fn figures(&self) -> Figures {
+        Figures {
+            memory: self.memory.as_ref().map(Memory::figures),
+            disk: self.disk.as_ref().and_then(Disk::figures),
+            shared: self.shared.as_ref().map(Shared::figures),
+            collapsed: self.flights.collapsed(),
+            stale: self.stale.get(),
+            rejected: self.rejected.get(),
+        }
+    }
+
+    fn found(&self, look: Look) -> Option<Arc<Entry>> {
+        match look {
+            Look::Hit(entry) => Some(entry),
+            Look::Stale => {
+                self.stale.add(1);
+                None
+            }
+            Look::Miss => None,
+        }
+    }
+
+    fn promote(&self, digest: &Digest, entry: &Arc<Entry>, tiers: Tiers) {
+        if let Some(memory) = self.memory.as_ref().filter(|_| tiers.memory) {
+            memory.keep(*digest, entry.clone());
+        }
+    }
+}
