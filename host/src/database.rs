@@ -4,8 +4,10 @@
 //! session whose engine enforces the judgement. Reads and writes are different functions, and only a database whose mode
 //! is read-write has the second.
 
+pub mod cacheable;
 pub mod catalog;
 pub mod cursor;
+mod dependencies;
 pub mod error;
 mod mysql;
 mod postgres;
@@ -17,6 +19,7 @@ pub mod statement;
 mod suggest;
 mod supervise;
 pub mod value;
+pub mod versions;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -35,6 +38,7 @@ use catalog::Schema;
 use catalog::Table;
 use catalog::TableFilter;
 use catalog::TableSummary;
+use dependencies::Keeper;
 use error::DatabaseError;
 use error::ErrorKind;
 use rows::RowLimits;
@@ -43,6 +47,12 @@ use setup::Setup;
 use statement::Statement;
 use statement::StatementKind;
 use value::Value;
+use versions::Outcome;
+use versions::Touched;
+use versions::Versions;
+
+/// How much longer than a statement may run a write of unknown outcome may still take effect.
+const UNKNOWN_FOR: Duration = Duration::from_secs(10);
 
 /// Limits of one run, already lowered to what the caller asked for.
 #[derive(Clone, Debug)]
@@ -95,6 +105,8 @@ macro_rules! each_engine {
 pub struct Database {
     config: DatabaseConfig,
     engine: Engine,
+    versions: Arc<Versions>,
+    keeper: Keeper,
 }
 
 impl Database {
@@ -109,7 +121,8 @@ impl Database {
             EngineKind::Postgres => Engine::Postgres(postgres::Postgres::new(&config)?),
             EngineKind::MySql => Engine::MySql(mysql::MySql::new(&config)?),
         };
-        Ok(Self { config, engine })
+        let versions = Versions::new(config.name.as_str(), config.statement_timeout + UNKNOWN_FOR);
+        Ok(Self { engine, keeper: Keeper::new(versions.clone()), versions, config })
     }
 
     /// Its configuration.
@@ -192,7 +205,10 @@ impl Database {
                 .map_err(|error| BatchError { index, error })?;
         }
         let judged: Vec<Statement> = statements.iter().map(|(statement, _)| statement.clone()).collect();
+        let writing = self.versions.begin(self.touched(&judged));
         let result = each_engine!(&self.engine, engine => engine.write(call, statements, options).await);
+        // Before anybody hears of it.
+        writing.end(Outcome::of(result.as_ref().err().map(|failed| &failed.error)));
         match result {
             Err(BatchError { index, error }) => {
                 let error = suggest::nearest_names(self, call, judged.get(index), error).await;
@@ -216,7 +232,9 @@ impl Database {
     ) -> Result<Execution, DatabaseError> {
         self.expect_writable()?;
         expect_kind(&statement, &[StatementKind::Admin])?;
+        let changing = self.versions.begin(Touched::schema());
         let done = each_engine!(&self.engine, engine => engine.write(call, vec![(statement, parameters)], options).await);
+        changing.end(Outcome::of(done.as_ref().err().map(|failed| &failed.error)));
         let executions = done.map_err(|failed| failed.error)?;
         Ok(executions.into_iter().next().unwrap_or(Execution { affected: 0, returned: None }))
     }
@@ -268,6 +286,11 @@ impl Database {
     /// What the engine says.
     pub async fn routines(&self, call: &Call, filter: &RoutineFilter) -> Result<Vec<Routine>, DatabaseError> {
         each_engine!(&self.engine, engine => engine.routines(call, filter).await)
+    }
+
+    /// What is behind its names, as the engine's catalog has it.
+    async fn facts(&self, call: &Call) -> Result<dependencies::Facts, DatabaseError> {
+        each_engine!(&self.engine, engine => engine.facts(call).await)
     }
 
     /// Closes every connection.

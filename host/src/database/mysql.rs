@@ -2,6 +2,7 @@
 
 mod catalog;
 mod connect;
+mod dependencies;
 mod describe;
 mod details;
 mod error;
@@ -28,6 +29,7 @@ use super::catalog::Schema;
 use super::catalog::Table;
 use super::catalog::TableFilter;
 use super::catalog::TableSummary;
+use super::dependencies::Facts;
 use super::error::DatabaseError;
 use super::rows::RowSet;
 use super::statement::Statement;
@@ -97,6 +99,11 @@ impl MySql {
     /// Routines by schema and name, at most `filter.limit`.
     pub(super) async fn routines(&self, call: &Call, filter: &RoutineFilter) -> Result<Vec<Routine>, DatabaseError> {
         self.list_routines(call, filter).await
+    }
+
+    /// What is behind its names.
+    pub(super) async fn facts(&self, call: &Call) -> Result<Facts, DatabaseError> {
+        self.find_facts(call).await
     }
 
     /// Closes every connection; waits at most for those in use.

@@ -6,6 +6,7 @@
 mod catalog;
 mod connect;
 mod control;
+mod dependencies;
 mod details;
 mod error;
 mod parameters;
@@ -32,6 +33,7 @@ use super::catalog::Schema;
 use super::catalog::Table;
 use super::catalog::TableFilter;
 use super::catalog::TableSummary;
+use super::dependencies::Facts;
 use super::error::DatabaseError;
 use super::error::ErrorKind;
 use super::rows::RowSet;
@@ -141,6 +143,11 @@ impl Postgres {
     /// Routines by schema and name, at most `filter.limit`.
     pub(super) async fn routines(&self, call: &Call, filter: &RoutineFilter) -> Result<Vec<Routine>, DatabaseError> {
         catalog::routines(&self.inner, call, filter).await
+    }
+
+    /// What is behind its names.
+    pub(super) async fn facts(&self, call: &Call) -> Result<Facts, DatabaseError> {
+        dependencies::facts(&self.inner, call).await
     }
 
     /// Closes every connection; waits a few seconds at most for those in use.

@@ -7,6 +7,7 @@ mod authorizer;
 mod catalog;
 mod connect;
 mod ddl;
+mod dependencies;
 mod error;
 mod functions;
 mod query;
@@ -32,6 +33,7 @@ use super::catalog::Schema;
 use super::catalog::Table;
 use super::catalog::TableFilter;
 use super::catalog::TableSummary;
+use super::dependencies::Facts;
 use super::error::DatabaseError;
 use super::rows::RowSet;
 use super::statement::Statement;
@@ -115,6 +117,11 @@ impl Sqlite {
     /// No routines: SQLite stores none.
     pub(super) async fn routines(&self, _call: &Call, _filter: &RoutineFilter) -> Result<Vec<Routine>, DatabaseError> {
         Ok(Vec::new())
+    }
+
+    /// What is behind its names.
+    pub(super) async fn facts(&self, call: &Call) -> Result<Facts, DatabaseError> {
+        self.ask(call, dependencies::facts).await
     }
 
     /// Closes every connection; waits for those in use.

@@ -12,6 +12,7 @@ mod comment;
 mod functions;
 mod gate;
 mod lexer;
+pub mod normalised;
 mod parser;
 mod pragma;
 mod settings;
@@ -19,8 +20,10 @@ mod single;
 mod tables;
 #[cfg(test)]
 mod tests;
+pub(super) mod varying;
 mod verbs;
 mod verdict;
+pub(super) mod words;
 
 use super::error::DatabaseError;
 use super::error::ErrorKind;
@@ -88,7 +91,8 @@ impl Statement {
         Ok(statement)
     }
 
-    fn judge(text: &str, engine: EngineKind) -> Result<Self, DatabaseError> {
+    /// As [`parse`](Self::parse), remembering nothing.
+    pub(super) fn judge(text: &str, engine: EngineKind) -> Result<Self, DatabaseError> {
         let tokens = lexer::tokens(text, engine)?;
         let tokens = single::single(&tokens, engine)?;
         let gate::Judgement { mut verdict, verb, mut functions, calls_only_pure } = gate::judge(tokens, engine)?;

@@ -73,7 +73,11 @@ pub(super) fn judge(tokens: &[Token<'_>], engine: EngineKind) -> Result<Judgemen
 }
 
 /// The other parenthesis of each one; past the end when there is none.
-fn partners(tokens: &[Token<'_>]) -> Result<Vec<usize>, DatabaseError> {
+///
+/// # Errors
+///
+/// `TooLarge` when too many are open at once.
+pub(super) fn partners(tokens: &[Token<'_>]) -> Result<Vec<usize>, DatabaseError> {
     let mut partners = vec![tokens.len(); tokens.len()];
     let mut open = Vec::new();
     for (index, token) in tokens.iter().enumerate() {

@@ -1,0 +1,66 @@
+//! One text for statements that differ in blank space and comments only, to be a key by.
+
+use super::Statement;
+use super::lexer;
+use super::lexer::Token;
+use super::lexer::TokenKind;
+
+/// The text of a statement with every run of blank space and comments folded into one space. Keywords, names and literals stay as
+/// they are written.
+///
+/// The name that SQLite and the MySQL family give to a column without an alias is its text; statements that become the same here may
+/// differ in the blank space of such a name, and in nothing else.
+pub fn normalised(statement: &Statement) -> String {
+    let text = &*statement.text;
+    // The text of a judged statement can be split; if not, it is its own key.
+    let Ok(tokens) = lexer::tokens(text, statement.engine) else { return text.to_owned() };
+    let mut folded = String::with_capacity(text.len());
+    let mut before: Option<&Token<'_>> = None;
+    for token in &tokens {
+        if let Some(before) = before {
+            let gap = &text[before.end..token.start];
+            let strings = before.kind == TokenKind::Text && token.kind == TokenKind::Text;
+            match gap {
+                "" => {}
+                // Strings on two lines are one in PostgreSQL, on one line they are an error.
+                gap if strings && gap.contains(['\n', '\r']) => folded.push('\n'),
+                _ => folded.push(' '),
+            }
+        }
+        folded.push_str(&text[token.start..token.end]);
+        before = Some(token);
+    }
+    folded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::EngineKind;
+
+    #[track_caller]
+    fn check(engine: EngineKind, text: &str, wanted: &str) {
+        assert_eq!(normalised(&Statement::parse(text, engine).unwrap()), wanted);
+    }
+
+    #[test]
+    fn blank_space_and_comments_fold_and_literals_do_not() {
+        check(EngineKind::Postgres, "select  1 -- one\n , 'a  /* b */'\t;", "select 1 , 'a  /* b */'");
+        check(EngineKind::Postgres, "SELECT/* a /* b */ */x.\"A  b\",$$ c\n  d $$", "SELECT x.\"A  b\",$$ c\n  d $$");
+        check(EngineKind::Postgres, "select a - -1", "select a - -1");
+        check(EngineKind::Postgres, "select 'a'\n\n  'b'", "select 'a'\n'b'");
+        check(EngineKind::MySql, "SELECT `a  b` # c\nFROM\n\nt", "SELECT `a  b` FROM t");
+        check(EngineKind::Sqlite, "SELECT [a  b] FROM t WHERE x = :y", "SELECT [a  b] FROM t WHERE x = :y");
+        check(EngineKind::Postgres, "select U&\"d!0061t\" uescape '!'  from t", "select U&\"d!0061t\" uescape '!' from t");
+    }
+
+    #[test]
+    fn statements_with_other_tokens_stay_apart() {
+        let of = |text: &str| normalised(&Statement::parse(text, EngineKind::Postgres).unwrap());
+        for (one, other) in
+            [("select 1, 2", "select 1 ,2"), ("select 'a'", "select 'A'"), ("select a", "SELECT a"), ("select 1 2", "select 12")]
+        {
+            assert_ne!(of(one), of(other), "{one} and {other}");
+        }
+    }
+}
