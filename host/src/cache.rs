@@ -28,6 +28,7 @@ mod scratch;
 mod shared;
 #[cfg(test)]
 mod tests;
+pub mod version_log;
 
 use std::collections::HashSet;
 use std::io;
@@ -130,6 +131,9 @@ pub struct Cache {
     disk: Option<Disk>,
     shared: Option<Shared>,
     flights: Flights,
+    looked: Count,
+    found: Count,
+    kept: Count,
     stale: Count,
     rejected: Count,
     clears: AtomicU64,
@@ -153,6 +157,9 @@ impl Cache {
             disk,
             shared,
             flights: Flights::default(),
+            looked: Count::default(),
+            found: Count::default(),
+            kept: Count::default(),
             stale: Count::default(),
             rejected: Count::default(),
             clears: AtomicU64::new(0),
@@ -195,6 +202,13 @@ impl Cache {
     ///
     /// A miss, too, when the lookup uses the shared tier and the stamp has no shared part: what others wrote is not known then.
     pub async fn find(&self, digest: &Digest, current: &Stamp, tiers: Tiers) -> Option<Arc<Entry>> {
+        let entry = self.look(digest, current, tiers).await;
+        self.looked.add(1);
+        self.found.add(u64::from(entry.is_some()));
+        entry
+    }
+
+    async fn look(&self, digest: &Digest, current: &Stamp, tiers: Tiers) -> Option<Arc<Entry>> {
         if self.is_shared(tiers) && current.shared.is_none() {
             return None;
         }
@@ -248,8 +262,27 @@ impl Cache {
         for tier in [on_disk, on_server].into_iter().flatten() {
             fits = Some(fits.unwrap_or_default() || tier);
         }
-        if fits == Some(false) {
-            self.rejected.add(1);
+        match fits {
+            Some(true) => self.kept.add(1),
+            Some(false) => self.rejected.add(1),
+            None => {}
+        }
+    }
+
+    /// Whether keeping in these tiers waits for files or a server.
+    pub fn has_slow_tiers(&self, tiers: Tiers) -> bool {
+        (tiers.disk && self.disk.is_some()) || self.is_shared(tiers)
+    }
+
+    /// As [`keep`](Self::keep) with these tiers, as far as it does not wait: in memory.
+    pub fn keep_in_memory(&self, digest: Digest, entry: &Arc<Entry>, tiers: Tiers) {
+        let unshared = self.is_shared(tiers) && entry.stamp.shared.is_none();
+        if unshared || entry.stamp.clears != self.clears.load(Ordering::Acquire) {
+            return;
+        }
+        if self.memory.is_some() && tiers.memory {
+            self.kept.add(1);
+            self.promote(&digest, entry, tiers);
         }
     }
 
@@ -289,6 +322,9 @@ impl Cache {
             memory: self.memory.as_ref().map(Memory::figures),
             disk: self.disk.as_ref().and_then(Disk::figures),
             shared: self.shared.as_ref().map(Shared::figures),
+            looked: self.looked.get(),
+            found: self.found.get(),
+            kept: self.kept.get(),
             collapsed: self.flights.collapsed(),
             stale: self.stale.get(),
             rejected: self.rejected.get(),

@@ -3,8 +3,9 @@
 //! The functions here are called by guests, so everything that comes in is hostile: lengths, names, numbers, order. What
 //! goes out is an error that the guest can act on; a trap is for what no honest guest does.
 
-mod cache;
+pub(crate) mod cache;
 mod catalog;
+pub mod catalog_memory;
 mod changes;
 mod database;
 pub(crate) mod error;
@@ -40,11 +41,15 @@ use wasmtime_wasi::random::WasiRandom;
 use wasmtime_wasi::random::WasiRandomView;
 
 use crate::bindings;
+use crate::cache::Cache;
 use crate::call::Call;
+use crate::config::CacheScope;
 use crate::database::Databases;
 use crate::database::cursor::Cursors;
 use crate::database::rows::RowSet;
+use crate::hook::kept::Kept;
 use crate::hook::statements::Hooks;
+use catalog_memory::CatalogMemory;
 use grants::Grants;
 use meter::Meter;
 
@@ -57,6 +62,12 @@ pub struct Services {
     pub cursors: Arc<Cursors>,
     /// What statements pass.
     pub hooks: Arc<Hooks>,
+    /// Rows kept between statements; none where nothing is kept.
+    pub cache: Option<Arc<Cache>>,
+    /// What is in the databases, as it was told a moment ago.
+    pub catalog: Arc<CatalogMemory>,
+    /// Whom kept rows may answer.
+    pub cache_scope: CacheScope,
 }
 
 impl Services {
@@ -134,8 +145,8 @@ const STDERR_BYTES: usize = 4 << 10;
 /// What a plugin is asked about as a hook.
 #[derive(Clone, Debug, Default)]
 pub struct HookQuestion {
-    /// The key that it may look for in the cache.
-    pub cache_key: Option<Arc<str>>,
+    /// The rows that it may look for in the cache.
+    pub kept: Option<Arc<Kept>>,
 }
 
 /// The host's side of one instance: lives as long as its store, which is one call.

@@ -176,6 +176,18 @@ impl DatabaseConfig {
             allow_superuser: false,
         })
     }
+
+    /// Where it is and as whom, without the password: equal for equal data.
+    pub fn place(&self) -> String {
+        let url = self.url.reveal();
+        let Some((scheme, rest)) = url.split_once("//") else { return url.to_owned() };
+        let (authority, path) = rest.split_once('/').map_or((rest, ""), |(authority, path)| (authority, path));
+        let authority = match authority.rsplit_once('@') {
+            Some((user, host)) => format!("{}@{host}", user.split(':').next().unwrap_or_default()),
+            None => authority.to_owned(),
+        };
+        format!("{scheme}//{authority}/{path}")
+    }
 }
 
 /// The id of a plugin: 1 to 40 lower-case letters, digits or hyphens, a letter first.
@@ -453,6 +465,16 @@ impl SharedCacheConfig {
     }
 }
 
+/// Whom kept results may answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CacheScope {
+    /// The caller for whom they were read.
+    #[default]
+    Caller,
+    /// Every caller. All of them use one role of the database, so that they would read the same.
+    Everyone,
+}
+
 /// Where results are kept between statements. Which statements use it is for the plugins to say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CacheConfig {
@@ -462,11 +484,13 @@ pub struct CacheConfig {
     pub disk: Option<DiskCacheConfig>,
     /// The tier that replicas share; default none.
     pub shared: Option<SharedCacheConfig>,
+    /// Whom they may answer; default the caller for whom they were read.
+    pub scope: CacheScope,
 }
 
 impl Default for CacheConfig {
     fn default() -> Self {
-        Self { memory_bytes: 64 << 20, disk: None, shared: None }
+        Self { memory_bytes: 64 << 20, disk: None, shared: None, scope: CacheScope::default() }
     }
 }
 

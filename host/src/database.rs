@@ -293,6 +293,11 @@ impl Database {
         each_engine!(&self.engine, engine => engine.facts(call).await)
     }
 
+    /// How long a write of unknown outcome may still take effect.
+    pub fn settles_after(&self) -> Duration {
+        self.config.statement_timeout + UNKNOWN_FOR
+    }
+
     /// Closes every connection.
     pub async fn close(&self) {
         each_engine!(&self.engine, engine => engine.close().await);

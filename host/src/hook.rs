@@ -6,6 +6,7 @@
 
 pub mod breaker;
 pub mod chain;
+pub mod kept;
 pub mod observers;
 pub mod statements;
 #[cfg(test)]

@@ -95,16 +95,44 @@ macro_rules! export {
         $crate::export!(@part $($($rest)*)?);
     };
     (@part query_hooks: $hooks:ty $(, $($rest:tt)*)?) => {
-        impl $crate::hook::HasQueryHooks for Plugin {
-            type Hooks = $hooks;
+        impl $crate::QueryHooks for Plugin {
+            fn before_query(asked: $crate::hook::Asked, statement: &$crate::hook::Statement) -> $crate::hook::BeforeQuery {
+                <$hooks as $crate::QueryHooks>::before_query(asked, statement)
+            }
+            fn after_query(
+                asked: $crate::hook::Asked,
+                statement: &$crate::hook::Statement,
+                outcome: $crate::hook::QueryOutcome,
+            ) -> $crate::hook::AfterQuery {
+                <$hooks as $crate::QueryHooks>::after_query(asked, statement, outcome)
+            }
+            fn on_error(
+                asked: $crate::hook::Asked,
+                statement: &$crate::hook::Statement,
+                error: &$crate::DatabaseError,
+            ) -> $crate::hook::Advice {
+                <$hooks as $crate::QueryHooks>::on_error(asked, statement, error)
+            }
+            fn on_connect(connection: &$crate::hook::Connection) -> $crate::hook::ConnectVerdict {
+                <$hooks as $crate::QueryHooks>::on_connect(connection)
+            }
         }
         #[cfg(target_arch = "wasm32")]
         $crate::bindings::query_hooks::export_query_hooks!(Plugin with_types_in $crate::bindings::query_hooks);
         $crate::export!(@part $($($rest)*)?);
     };
     (@part call_hooks: $hooks:ty $(, $($rest:tt)*)?) => {
-        impl $crate::hook::HasCallHooks for Plugin {
-            type Hooks = $hooks;
+        impl $crate::CallHooks for Plugin {
+            fn before_call(asked: $crate::hook::Asked, call: &$crate::hook::Call) -> $crate::hook::BeforeCall {
+                <$hooks as $crate::CallHooks>::before_call(asked, call)
+            }
+            fn after_call(
+                asked: $crate::hook::Asked,
+                call: &$crate::hook::Call,
+                outcome: $crate::hook::CallOutcome,
+            ) -> $crate::hook::AfterCall {
+                <$hooks as $crate::CallHooks>::after_call(asked, call, outcome)
+            }
         }
         #[cfg(target_arch = "wasm32")]
         $crate::bindings::call_hooks::export_call_hooks!(Plugin with_types_in $crate::bindings::call_hooks);

@@ -21,8 +21,6 @@ use crate::hook::BeforeCall;
 use crate::hook::BeforeQuery;
 use crate::hook::CallHooks;
 use crate::hook::CallOutcome;
-use crate::hook::HasCallHooks;
-use crate::hook::HasQueryHooks;
 use crate::hook::QueryHooks;
 use crate::hook::QueryOutcome;
 use crate::outcome::Outcome;
@@ -90,9 +88,9 @@ impl<P: Completes> completion::Guest for P {
     }
 }
 
-impl<P: HasQueryHooks> query_hooks::Guest for P {
+impl<P: QueryHooks> query_hooks::Guest for P {
     fn before_query(asked: query_hooks::Asked, statement: query_hooks::Statement) -> query_hooks::BeforeVerdict {
-        match P::Hooks::before_query(asked, &statement) {
+        match <P as QueryHooks>::before_query(asked, &statement) {
             BeforeQuery::Pass => query_hooks::BeforeVerdict::Pass,
             BeforeQuery::Refuse(reason) => query_hooks::BeforeVerdict::Refuse(reason),
             BeforeQuery::Rewrite(rewriting) => query_hooks::BeforeVerdict::Rewrite(rewriting),
@@ -108,7 +106,7 @@ impl<P: HasQueryHooks> query_hooks::Guest for P {
     ) -> query_hooks::AfterVerdict {
         let query_hooks::Outcome { affected, columns, rows, row_count, duration_us, provided_by } = outcome;
         let outcome = QueryOutcome { affected, columns, rows: rows.map(Rows::new), row_count, duration_us, provided_by };
-        match P::Hooks::after_query(asked, &statement, outcome) {
+        match <P as QueryHooks>::after_query(asked, &statement, outcome) {
             AfterQuery::Pass => query_hooks::AfterVerdict::Pass,
             AfterQuery::Refuse(reason) => query_hooks::AfterVerdict::Refuse(reason),
             AfterQuery::Mask(masks) => query_hooks::AfterVerdict::Mask(masks),
@@ -117,17 +115,17 @@ impl<P: HasQueryHooks> query_hooks::Guest for P {
     }
 
     fn on_error(asked: query_hooks::Asked, statement: query_hooks::Statement, error: query_hooks::DatabaseError) -> query_hooks::Advice {
-        P::Hooks::on_error(asked, &statement, &error)
+        <P as QueryHooks>::on_error(asked, &statement, &error)
     }
 
     fn on_connect(connection: query_hooks::Connection) -> query_hooks::ConnectVerdict {
-        P::Hooks::on_connect(&connection)
+        <P as QueryHooks>::on_connect(&connection)
     }
 }
 
-impl<P: HasCallHooks> call_hooks::Guest for P {
+impl<P: CallHooks> call_hooks::Guest for P {
     fn before_call(asked: call_hooks::Asked, call: call_hooks::Call) -> call_hooks::BeforeVerdict {
-        match P::Hooks::before_call(asked, &call) {
+        match <P as CallHooks>::before_call(asked, &call) {
             BeforeCall::Pass => call_hooks::BeforeVerdict::Pass,
             BeforeCall::Refuse(reason) => call_hooks::BeforeVerdict::Refuse(reason),
             BeforeCall::Rewrite(arguments) => call_hooks::BeforeVerdict::Rewrite(arguments),
@@ -138,7 +136,7 @@ impl<P: HasCallHooks> call_hooks::Guest for P {
     fn after_call(asked: call_hooks::Asked, call: call_hooks::Call, outcome: call_hooks::Outcome) -> call_hooks::AfterVerdict {
         let call_hooks::Outcome { failed, content, duration_us, provided_by } = outcome;
         let content = content.into_iter().map(Content::from_wire).collect();
-        match P::Hooks::after_call(asked, &call, CallOutcome { failed, content, duration_us, provided_by }) {
+        match <P as CallHooks>::after_call(asked, &call, CallOutcome { failed, content, duration_us, provided_by }) {
             AfterCall::Pass => call_hooks::AfterVerdict::Pass,
             AfterCall::Refuse(reason) => call_hooks::AfterVerdict::Refuse(reason),
             AfterCall::Replace(content) => call_hooks::AfterVerdict::Replace(content.into_iter().map(Content::into_wire).collect()),

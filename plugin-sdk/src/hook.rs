@@ -172,15 +172,3 @@ impl Rewriting {
         Self { sql: sql.into(), parameters: None }
     }
 }
-
-/// The hooks around statements of a plugin; [`export!`](crate::export!) implements it.
-pub trait HasQueryHooks {
-    /// The type that has them.
-    type Hooks: QueryHooks;
-}
-
-/// The hooks around calls of a plugin; [`export!`](crate::export!) implements it.
-pub trait HasCallHooks {
-    /// The type that has them.
-    type Hooks: CallHooks;
-}

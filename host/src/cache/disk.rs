@@ -154,9 +154,10 @@ impl Disk {
     pub(super) fn figures(&self) -> Option<TierFigures> {
         let (entries, bytes) = {
             let index = self.inner.lock();
-            (index.len(), index.bytes())
+            (index.len(), (index.bytes(), index.max_bytes()))
         };
-        self.inner.is_usable().then(|| self.inner.counters.figures(entries, bytes))
+        let (bytes, max_bytes) = bytes;
+        self.inner.is_usable().then(|| self.inner.counters.figures(entries, bytes, Some(max_bytes)))
     }
 }
 

@@ -14,6 +14,8 @@ pub struct TierFigures {
     pub entries: u64,
     /// Bytes that it holds; 0 for the shared tier.
     pub bytes: u64,
+    /// Bytes that it holds at most; none where the host does not bound it.
+    pub max_bytes: Option<u64>,
     /// Entries that had to go for others.
     pub evictions: u64,
     /// What failed: files that could not be written or were damaged, answers that did not come in time.
@@ -29,6 +31,12 @@ pub struct Figures {
     pub disk: Option<TierFigures>,
     /// The tier that replicas share; none when it is off.
     pub shared: Option<TierFigures>,
+    /// Lookups, over all tiers.
+    pub looked: u64,
+    /// Those of them that found rows.
+    pub found: u64,
+    /// Entries that were kept, in whatever tier.
+    pub kept: u64,
     /// Statements that did not run because the same one was running and its rows served them too.
     pub collapsed: u64,
     /// Entries that were found and not used because something was written since.
@@ -48,12 +56,13 @@ pub(super) struct Counters {
 
 impl Counters {
     /// The figures of a tier that holds this much.
-    pub(super) fn figures(&self, entries: u64, bytes: u64) -> TierFigures {
+    pub(super) fn figures(&self, entries: u64, bytes: u64, max_bytes: Option<u64>) -> TierFigures {
         TierFigures {
             hits: self.hits.get(),
             misses: self.misses.get(),
             entries,
             bytes,
+            max_bytes,
             evictions: self.evictions.get(),
             errors: self.errors.get(),
         }

@@ -97,7 +97,7 @@ impl Memory {
 
     pub(super) fn figures(&self) -> TierFigures {
         self.entries.run_pending_tasks();
-        self.counters.figures(self.entries.entry_count(), self.entries.weighted_size())
+        self.counters.figures(self.entries.entry_count(), self.entries.weighted_size(), self.entries.policy().max_capacity())
     }
 }
 

@@ -65,7 +65,7 @@ where
     /// What it did and holds. The bytes are not counted.
     pub fn figures(&self) -> TierFigures {
         self.values.run_pending_tasks();
-        self.counters.figures(self.values.entry_count(), 0)
+        self.counters.figures(self.values.entry_count(), 0, None)
     }
 }
 

@@ -197,7 +197,7 @@ impl Shared {
     }
 
     pub(super) fn figures(&self) -> TierFigures {
-        let figures = self.inner.counters.figures(0, 0);
+        let figures = self.inner.counters.figures(0, 0, None);
         TierFigures { errors: figures.errors + self.inner.link.errors(), ..figures }
     }
 

@@ -27,20 +27,23 @@ impl catalog::Host for State {
     async fn describe_database(&mut self, database: String) -> ToGuest<catalog::DatabaseDetails> {
         self.enter()?;
         let (call, database) = (self.call.clone(), self.database(&database, Right::Read));
-        let details = async { database?.details(&call).await };
+        let catalog = self.services.catalog.clone();
+        let details = async { catalog.details(&call, &*database?).await };
         Ok(details.await.map(details_to_guest).map_err(error::to_guest))
     }
 
     async fn list_schemas(&mut self, database: String) -> ToGuest<Vec<catalog::Schema>> {
         self.enter()?;
         let (call, database) = (self.call.clone(), self.database(&database, Right::Read));
-        let schemas = async { database?.schemas(&call).await };
+        let catalog = self.services.catalog.clone();
+        let schemas = async { catalog.schemas(&call, &*database?).await };
         Ok(schemas.await.map(|schemas| schemas.into_iter().map(schema).collect()).map_err(error::to_guest))
     }
 
     async fn list_tables(&mut self, database: String, filter: catalog::TableFilter) -> ToGuest<catalog::TablePage> {
         self.enter()?;
         let limit = filter.limit.clamp(1, PAGE);
+        let catalog = self.services.catalog.clone();
         let (call, database) = (self.call.clone(), self.database(&database, Right::Read));
         let listed = async {
             let database = database?;
@@ -51,7 +54,7 @@ impl catalog::Host for State {
                 after: filter.after.as_deref().map(decode_place::<(String, String)>).transpose()?,
                 limit: limit + 1,
             };
-            database.tables(&call, &filter).await
+            catalog.tables(&call, &database, &filter).await
         };
         Ok(listed.await.map(|tables| table_page(tables, limit as usize)).map_err(error::to_guest))
     }
@@ -59,7 +62,8 @@ impl catalog::Host for State {
     async fn describe_table(&mut self, database: String, schema: Option<String>, table: String) -> ToGuest<catalog::Table> {
         self.enter()?;
         let (call, database) = (self.call.clone(), self.database(&database, Right::Read));
-        let described = async { database?.table(&call, schema.as_deref(), &table).await };
+        let catalog = self.services.catalog.clone();
+        let described = async { catalog.table(&call, &*database?, schema.as_deref(), &table).await };
         Ok(described.await.map(table_to_guest).map_err(error::to_guest))
     }
 
@@ -73,12 +77,13 @@ impl catalog::Host for State {
     ) -> ToGuest<catalog::RoutinePage> {
         self.enter()?;
         let limit = limit.clamp(1, PAGE);
+        let catalog = self.services.catalog.clone();
         let (call, database) = (self.call.clone(), self.database(&database, Right::Read));
         let listed = async {
             let database = database?;
             let after = after.as_deref().map(decode_place::<(String, String, String)>).transpose()?;
             let filter = ours::RoutineFilter { schema, pattern, after, limit: limit + 1 };
-            database.routines(&call, &filter).await
+            catalog.routines(&call, &database, &filter).await
         };
         Ok(listed.await.map(|routines| routine_page(routines, limit as usize)).map_err(error::to_guest))
     }

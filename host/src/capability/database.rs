@@ -31,6 +31,8 @@ use crate::database::rows::RowSet;
 use crate::database::statement::Statement;
 use crate::database::statement::StatementKind;
 use crate::database::value::Value;
+use crate::database::versions::Outcome;
+use crate::database::versions::Touched;
 
 /// Statements of one batch.
 const BATCH: usize = 1_000;
@@ -176,7 +178,7 @@ impl State {
         let limits =
             if options.keep_rest { RowLimits { rows: page.rows.max(SPOOL_ROWS), bytes: page.bytes.max(SPOOL_BYTES) } } else { page };
         let timeout = time_limit(database, options.timeout_ms);
-        let way = Way { database, kinds: &[StatementKind::Read], in_transaction: false };
+        let way = Way { database, kinds: &[StatementKind::Read], in_transaction: false, limits };
         let passage = self.passage();
         let read = async |statement: Statement, values: Arc<[Value]>| {
             let run = RunOptions { timeout, limits, setup: passage.setup(database, false).await? };
@@ -236,11 +238,14 @@ impl database_write::Host for State {
         let passage = self.passage();
         let done = async {
             let Judged { database, statement, values, timeout, limits } = judged?;
-            let way = Way { database: &database, kinds: &WRITES, in_transaction: false };
+            let way = Way { database: &database, kinds: &WRITES, in_transaction: false, limits };
             let write = async |statement: Statement, values: Arc<[Value]>| {
                 let run = RunOptions { timeout, limits, setup: passage.setup(&database, true).await? };
+                let touched = database.touched([&statement]);
                 let statements = vec![(statement, values.to_vec())];
-                let done = database.write(&passage.call, statements, &run).await.map_err(|failed| failed.error)?;
+                let done = database.write(&passage.call, statements, &run).await.map_err(|failed| failed.error);
+                passage.tell_of_write(&database, &touched, Outcome::of(done.as_ref().err())).await;
+                let done = done?;
                 Ok(done.into_iter().next().unwrap_or(Execution { affected: 0, returned: None }).into())
             };
             Ok(passage.run(way, statement, values, write).await?.into_execution())
@@ -278,11 +283,15 @@ impl database_write::Host for State {
             }
         }
         let (timeout, limits) = (time_limit(&database, timeout_ms), page_limits(&database, None));
-        let way = Way { database: &database, kinds: &WRITES, in_transaction: false };
+        let way = Way { database: &database, kinds: &WRITES, in_transaction: false, limits };
         let passage = self.passage();
         let write = async |statements| {
+            let statements: Vec<(Statement, Vec<Value>)> = statements;
             let setup = passage.setup(&database, true).await.map_err(|error| BatchError { index: 0, error })?;
-            database.write(&passage.call, statements, &RunOptions { timeout, limits, setup }).await
+            let touched = database.touched(statements.iter().map(|(statement, _)| statement));
+            let done = database.write(&passage.call, statements, &RunOptions { timeout, limits, setup }).await;
+            passage.tell_of_write(&database, &touched, Outcome::of(done.as_ref().err().map(|failed| &failed.error))).await;
+            done
         };
         match passage.run_batch(way, judged, write).await {
             Ok(executions) => Ok(Ok(executions.into_iter().map(|execution| self.execution(execution)).collect::<wasmtime::Result<_>>()?)),
@@ -304,10 +313,12 @@ impl database_admin::Host for State {
         let passage = self.passage();
         let done = async {
             let Judged { database, statement, values, timeout, limits } = judged?;
-            let way = Way { database: &database, kinds: &[StatementKind::Admin], in_transaction: false };
+            let way = Way { database: &database, kinds: &[StatementKind::Admin], in_transaction: false, limits };
             let administer = async |statement: Statement, values: Arc<[Value]>| {
                 let run = RunOptions { timeout, limits, setup: passage.setup(&database, true).await? };
-                database.administer(&passage.call, statement, values.to_vec(), &run).await.map(Done::from)
+                let done = database.administer(&passage.call, statement, values.to_vec(), &run).await;
+                passage.tell_of_write(&database, &Touched::schema(), Outcome::of(done.as_ref().err())).await;
+                done.map(Done::from)
             };
             Ok(passage.run(way, statement, values, administer).await?.into_execution())
         };

@@ -6,6 +6,11 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::cache::Cache;
+use crate::cache::Entry;
+use crate::cache::Flight;
+use crate::cache::Landing;
+use crate::cache::Tiers;
 use crate::call::Call;
 use crate::capability::Guest;
 use crate::capability::Services;
@@ -14,14 +19,20 @@ use crate::database::BatchError;
 use crate::database::Database;
 use crate::database::Execution;
 use crate::database::error::DatabaseError;
+use crate::database::error::ErrorKind;
 use crate::database::expect_kind;
+use crate::database::rows::RowLimits;
 use crate::database::rows::RowSet;
 use crate::database::setup::Setup;
 use crate::database::statement::Statement;
 use crate::database::statement::StatementKind;
 use crate::database::value::Value;
+use crate::database::versions::Outcome;
+use crate::database::versions::Touched;
+use crate::hook::kept::Kept;
 use crate::hook::statements::Asking;
 use crate::hook::statements::Failed;
+use crate::hook::statements::KeepPolicy;
 use crate::hook::statements::Provided;
 use crate::hook::statements::Ran;
 use crate::hook::statements::StatementHooks;
@@ -70,6 +81,8 @@ pub(super) struct Way<'a> {
     pub(super) kinds: &'a [StatementKind],
     /// Whether it runs in a transaction that is held over several calls.
     pub(super) in_transaction: bool,
+    /// Where the rows of its answer are cut.
+    pub(super) limits: RowLimits,
 }
 
 /// What the statements of one call pass, apart from the guest that runs them: a future that holds a guest's state cannot move
@@ -115,8 +128,9 @@ impl Passage {
         let mut asking = self.asking(way, statement, values);
         self.before(&hooks, way, &mut asking).await?;
         let started = Instant::now();
-        let (done, provided_by) = match self.provided(&hooks, &asking).await? {
-            Some((plugin, rows)) => (Done::from(rows), Some(plugin)),
+        let (done, provided_by) = match self.provided(&hooks, way, &mut asking).await? {
+            Some((plugin, Provided::Rows(rows))) => (Done::from(rows), Some(plugin)),
+            Some((plugin, Provided::Keep(policy))) => self.send_and_keep(&hooks, &asking, plugin, policy, &run).await?,
             None => (self.send(&hooks, &asking, &run).await?, None),
         };
         let Done { affected, rows } = done;
@@ -188,7 +202,7 @@ impl Passage {
             parameters: values.into(),
             plugin: self.guest.id.as_str().into(),
             in_transaction: way.in_transaction,
-            cache_key: None,
+            kept: None,
         }
     }
 
@@ -201,14 +215,111 @@ impl Passage {
         hooks.before(&self.call, self.services.hooks.observers(), asking, judge).await
     }
 
-    /// What a provider answers in place of the database.
-    async fn provided(&self, hooks: &StatementHooks, asking: &Asking) -> Result<Option<(Arc<str>, RowSet)>, DatabaseError> {
+    /// What a provider does about a reading statement.
+    async fn provided(
+        &self,
+        hooks: &StatementHooks,
+        way: Way<'_>,
+        asking: &mut Asking,
+    ) -> Result<Option<(Arc<str>, Provided)>, DatabaseError> {
         if !may_be_provided(hooks, asking) {
             return Ok(None);
         }
-        match hooks.provide(&self.call, self.services.hooks.observers(), asking).await? {
-            Some((plugin, Provided::Rows(rows))) => Ok(Some((plugin, rows))),
-            Some((_, Provided::Keep(_))) | None => Ok(None),
+        if self.services.cache.is_some() {
+            let setup = self.setup(way.database, false).await?;
+            let kept = Kept::of(&self.call, way.database, asking, way.limits, &setup, self.services.cache_scope).await;
+            asking.kept = kept.map(Arc::new);
+        }
+        hooks.provide(&self.call, self.services.hooks.observers(), asking).await
+    }
+
+    /// Sends the statement to the database and keeps its rows, unless the same statement is running: then its rows are waited for.
+    async fn send_and_keep<F>(
+        &self,
+        hooks: &StatementHooks,
+        asking: &Asking,
+        plugin: Arc<str>,
+        policy: KeepPolicy,
+        run: &impl Fn(Statement, Arc<[Value]>) -> F,
+    ) -> Result<(Done, Option<Arc<str>>), DatabaseError>
+    where
+        F: Future<Output = Result<Done, DatabaseError>> + Send,
+    {
+        let (Some(cache), Some(kept)) = (&self.services.cache, &asking.kept) else {
+            return Ok((self.send(hooks, asking, run).await?, None));
+        };
+        let Some(stamp) = kept.stamp(&self.call, cache, policy).await else {
+            return Ok((self.send(hooks, asking, run).await?, None));
+        };
+        loop {
+            match cache.flight(kept.digest(), &stamp) {
+                Flight::Leader(leader) => {
+                    let done = match self.send(hooks, asking, run).await {
+                        Ok(done) => done,
+                        Err(error) => {
+                            // They would wait one after another for what fails most likely in the same way.
+                            leader.land(None);
+                            return Err(error);
+                        }
+                    };
+                    let entry = done.rows.clone().map(|rows| kept.entry(rows, stamp, policy));
+                    leader.land(entry.clone());
+                    if let Some(entry) = entry {
+                        self.keep(cache, kept, entry, policy).await;
+                    }
+                    return Ok((done, None));
+                }
+                Flight::Follower(follower) => match self.waited(follower.landing()).await? {
+                    Landing::Rows(entry) => return Ok((Done::from(entry.rows.clone()), Some(plugin))),
+                    Landing::Nothing => return Ok((self.send(hooks, asking, run).await?, None)),
+                    Landing::Abandoned => {}
+                },
+            }
+        }
+    }
+
+    /// Puts an entry into memory at once, and into the slower tiers off the path.
+    async fn keep(&self, cache: &Arc<Cache>, kept: &Arc<Kept>, entry: Arc<Entry>, policy: KeepPolicy) {
+        let Tiers { memory, disk, shared } = policy.tiers;
+        let later = cache.has_slow_tiers(policy.tiers);
+        if memory && !later {
+            cache.keep(*kept.digest(), entry, policy.tiers).await;
+            return;
+        }
+        // In memory already while the rest is under way, so that the next one finds it there.
+        cache.keep_in_memory(*kept.digest(), &entry, Tiers { memory, disk, shared });
+        let (cache, digest) = (cache.clone(), *kept.digest());
+        let rest = async move { cache.keep(digest, entry, Tiers { memory: false, disk, shared }).await };
+        self.services.hooks.observers().ask_later(Box::pin(rest));
+    }
+
+    /// Tells replicas that share the cache of a write, before it is acknowledged. One of unknown outcome is told of once more when
+    /// it can no longer take effect.
+    pub(super) async fn tell_of_write(&self, database: &Arc<Database>, touched: &Touched, outcome: Outcome) {
+        let Some(cache) = self.services.cache.as_ref().filter(|cache| cache.is_shared(Tiers::ALL)) else { return };
+        if touched.is_nothing() {
+            return;
+        }
+        let tables = database.versions().names(touched).map(|names| names.iter().map(|name| name.to_string()).collect::<Vec<_>>());
+        let name = database.config().name.clone();
+        cache.wrote(&name, tables.as_deref()).await;
+        if outcome == Outcome::Unknown {
+            let (cache, settled) = (cache.clone(), database.settles_after());
+            tokio::spawn(async move {
+                tokio::time::sleep(settled).await;
+                cache.wrote(&name, tables.as_deref()).await;
+            });
+        }
+    }
+
+    /// Waits for another statement, until this call is over.
+    async fn waited(&self, landing: impl Future<Output = Landing>) -> Result<Landing, DatabaseError> {
+        tokio::select! {
+            biased;
+            () = self.call.cancellation.cancelled() => Err(DatabaseError::new(ErrorKind::Cancelled, "the call was cancelled")),
+            landed = tokio::time::timeout_at(self.call.deadline.into(), landing) => {
+                landed.map_err(|_| DatabaseError::new(ErrorKind::Timeout, "the same statement of another call took longer than this call may"))
+            }
         }
     }
 

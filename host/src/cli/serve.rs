@@ -1,5 +1,6 @@
 //! `tidegate serve`, and the composition of the layers: the one place that knows all of them.
 
+use std::error::Error;
 use std::io;
 use std::io::IsTerminal;
 use std::net::SocketAddr;
@@ -12,6 +13,8 @@ use tokio_util::sync::CancellationToken;
 use super::SourceOptions;
 use super::failure::Exit;
 use super::failure::Failure;
+use crate::cache::Cache;
+use crate::cache::version_log;
 use crate::call::Call;
 use crate::call::Caller;
 use crate::capability::Services;
@@ -136,8 +139,21 @@ pub(super) async fn compose(config: &Config) -> Result<Arc<Dispatcher>, Failure>
     let packages = source::packages(config, tidegate_bundle::PLUGINS).map_err(|(plugin, error)| Failure::source(&plugin, &error))?;
     let options =
         DispatchOptions { concurrent_calls: config.server.max_concurrent_calls, cache: config.cache.clone(), ..DispatchOptions::default() };
-    let services = Services { databases, ..Services::default() };
+    let cache = open_cache(config, &databases)?;
+    let services = Services { databases, cache: Some(cache), cache_scope: config.result_cache.scope, ..Services::default() };
     Ok(Dispatcher::start(services, packages, &options).await?)
+}
+
+/// Opens the cache of results. With a tier on disk, the versions of tables go on where an earlier process left them.
+fn open_cache(config: &Config, databases: &Databases) -> Result<Arc<Cache>, Failure> {
+    let cache = Cache::new(&config.result_cache).map_err(|error| {
+        let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+        Failure::new(Exit::Configuration, format!("{error}{cause}"))
+    })?;
+    if let Some(journal) = cache.journal() {
+        version_log::restore(journal, databases);
+    }
+    Ok(Arc::new(cache))
 }
 
 /// Runs what `serve` starts until it ends by itself. The token that it is handed is cancelled when the process is asked to stop.

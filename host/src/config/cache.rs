@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::CacheConfig;
+use super::CacheScope;
 use super::DiskCacheConfig;
 use super::SharedCacheConfig;
 use super::section::Section;
@@ -21,8 +22,13 @@ pub(super) fn read(mut section: Section<'_>) -> CacheConfig {
     let memory_bytes = section.size("memory", 0, 64 << 30).unwrap_or(defaults.memory_bytes);
     let disk = section.optional_table("disk").and_then(read_disk);
     let shared = section.optional_table("shared").and_then(read_shared);
+    let scope = section.parsed("scope", "`\"caller\"` or `\"everyone\"`", |text| match text {
+        "caller" => Some(CacheScope::Caller),
+        "everyone" => Some(CacheScope::Everyone),
+        _ => None,
+    });
     section.finish();
-    CacheConfig { memory_bytes, disk, shared }
+    CacheConfig { memory_bytes, disk, shared, scope: scope.unwrap_or_default() }
 }
 
 fn read_disk(mut section: Section<'_>) -> Option<DiskCacheConfig> {
@@ -74,7 +80,7 @@ mod tests {
 
     #[test]
     fn every_key_of_the_cache_is_read_and_what_is_left_out_has_its_default() {
-        let text = "memory = '0 B'\ndisk = { path = 'results', max = '1 GiB' }\nshared = { url = '${REDIS_URL}', timeout = '20ms', prefix = 'crm:1' }\n";
+        let text = "memory = '0 B'\nscope = 'everyone'\ndisk = { path = 'results', max = '1 GiB' }\nshared = { url = '${REDIS_URL}', timeout = '20ms', prefix = 'crm:1' }\n";
         let SharedCacheConfig { url, .. } = SharedCacheConfig::new("redis://:p@h:6379/1");
         assert_eq!(
             read_text(text).unwrap(),
@@ -82,6 +88,7 @@ mod tests {
                 memory_bytes: 0,
                 disk: Some(DiskCacheConfig { path: "/etc/results".into(), max_bytes: 1 << 30 }),
                 shared: Some(SharedCacheConfig { url, timeout: Duration::from_millis(20), prefix: "crm:1".into() }),
+                scope: CacheScope::Everyone,
             }
         );
         assert_eq!(read_text("").unwrap(), CacheConfig::default());

@@ -353,8 +353,14 @@ impl Versions {
         self.begin(touched).end(Outcome::Settled);
     }
 
+    /// The tables known by now that `name` may mean: with its schema or without, in either case of letters.
+    pub fn tables_called(&self, name: &str) -> Vec<Arc<str>> {
+        let means = |table: &str| table.eq_ignore_ascii_case(name) || table.split_once('.').is_some_and(|(_, own)| own.eq_ignore_ascii_case(name));
+        self.lock().names.iter().filter(|table| means(table)).cloned().collect()
+    }
+
     /// The generation of the schema; none while it is being changed.
-    pub(super) fn schema(&self) -> Option<u64> {
+    pub fn schema(&self) -> Option<u64> {
         let state = self.lock();
         (state.schema_changes == 0).then_some(state.schema)
     }

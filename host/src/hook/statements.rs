@@ -26,7 +26,9 @@ use super::chain::Refusal;
 use super::chain::Why;
 use super::chain::plain;
 use super::is_like;
+use super::kept::Kept;
 use super::observers::Observers;
+use crate::cache::Tiers;
 use crate::call::Call;
 use crate::call::Caller;
 use crate::config::DatabaseName;
@@ -60,8 +62,8 @@ pub struct Asking {
     pub plugin: Arc<str>,
     /// Whether it runs in a transaction that is held over several calls.
     pub in_transaction: bool,
-    /// The name of its rows in the cache; none when they may not be kept, or nobody could ask.
-    pub cache_key: Option<Arc<str>>,
+    /// Its rows in the cache; none when they may not be kept, or nobody could ask.
+    pub kept: Option<Arc<Kept>>,
 }
 
 /// What a mutator makes of a statement.
@@ -78,12 +80,8 @@ pub struct Rewriting {
 pub struct KeepPolicy {
     /// For how long.
     pub ttl: Duration,
-    /// In the memory of this process.
-    pub memory: bool,
-    /// In the operator's folder.
-    pub disk: bool,
-    /// In the store of the replicas.
-    pub shared: bool,
+    /// Where.
+    pub tiers: Tiers,
     /// Whether the database is asked for writes of others before each answer.
     pub probe: bool,
 }

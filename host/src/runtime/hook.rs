@@ -228,7 +228,7 @@ type Answered<'a, S> = BoxFuture<'a, Result<Verdict<S>, Fault>>;
 impl Hook<Asking> for GuestHook {
     fn ask<'a>(&'a self, call: &'a Call, subject: &'a Asking, how: Asked) -> Answered<'a, Asking> {
         Box::pin(async move {
-            let question = HookQuestion { cache_key: subject.cache_key.clone() };
+            let question = HookQuestion { kept: subject.kept.clone() };
             let statement = self.statement(call, subject);
             ask!(
                 self,

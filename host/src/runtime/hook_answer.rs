@@ -1,7 +1,5 @@
 //! Between the contract's hooks and our own types. Whatever comes from a guest is checked here or not believed.
 
-use std::time::Duration;
-
 use super::answer::Content;
 use super::around::Called;
 use super::around::Calling;
@@ -9,9 +7,9 @@ use super::exports;
 use super::hook::Reads;
 use crate::bindings::exports::tidegate::plugin::call_hooks;
 use crate::bindings::exports::tidegate::plugin::query_hooks;
-use crate::bindings::tidegate::plugin::hook as contract;
 use crate::bindings::tidegate::plugin::types;
 use crate::capability::State;
+use crate::capability::cache::policy;
 use crate::capability::value;
 use crate::database::statement::StatementKind;
 use crate::hook::Fault;
@@ -21,14 +19,10 @@ use crate::hook::statements::Advice;
 use crate::hook::statements::Asking;
 use crate::hook::statements::Connecting;
 use crate::hook::statements::Failed;
-use crate::hook::statements::KeepPolicy;
 use crate::hook::statements::Provided;
 use crate::hook::statements::Ran;
 use crate::hook::statements::Rewriting;
 use crate::hook::statements::RowChange;
-
-/// The longest that rows are kept.
-const LONGEST_TTL: Duration = Duration::from_hours(24);
 
 /// Masks of one answer.
 const MASKS: usize = 4_096;
@@ -54,19 +48,7 @@ pub(super) fn statement(asking: &Asking, parameters: bool, caller: Option<String
         plugin: asking.plugin.to_string(),
         caller,
         in_transaction: asking.in_transaction,
-        cache_key: asking.cache_key.as_deref().map(str::to_owned),
-    }
-}
-
-/// How rows are kept, as a guest wants it.
-pub(crate) fn policy(policy: contract::Policy) -> KeepPolicy {
-    KeepPolicy {
-        // Guest-controlled.
-        ttl: Duration::from_millis(u64::from(policy.ttl_ms)).min(LONGEST_TTL),
-        memory: policy.tiers.contains(contract::Tiers::MEMORY),
-        disk: policy.tiers.contains(contract::Tiers::DISK),
-        shared: policy.tiers.contains(contract::Tiers::SHARED),
-        probe: policy.probe,
+        cache_key: asking.kept.as_ref().map(|kept| kept.name().to_owned()),
     }
 }
 

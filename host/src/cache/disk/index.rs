@@ -36,6 +36,11 @@ impl Index {
         Self { slots: HashMap::new(), order: BTreeMap::new(), clock: 0, bytes: 0, max_bytes }
     }
 
+    /// Bytes that it may hold.
+    pub(super) fn max_bytes(&self) -> u64 {
+        self.max_bytes
+    }
+
     /// The file of an entry, which counts as used now.
     pub(super) fn touch(&mut self, digest: &Digest) -> Option<Place> {
         let slot = self.slots.get_mut(digest)?;

@@ -74,6 +74,12 @@ struct State {
     bytes_after_compacting: u64,
 }
 
+/// Notes a version, unless a greater one is known: two writers may come in either order.
+fn raise(versions: &mut Versions, database: &str, table: &str, version: u64) {
+    let known = versions.entry(database.to_owned()).or_default().entry(table.to_owned()).or_default();
+    *known = version.max(*known);
+}
+
 /// A write that was noted with [`Journal::begin`]. One that is dropped without [`Journal::end`] stays unsettled: its tables get new
 /// versions at the next start.
 #[derive(Debug)]
@@ -101,7 +107,7 @@ impl Journal {
     /// Writes down the version of a table. To be called before the write that moved it is acknowledged.
     pub fn record(&self, database: &str, table: &str, version: u64) {
         let mut state = self.lock();
-        state.versions.entry(database.to_owned()).or_default().insert(table.to_owned(), version);
+        raise(&mut state.versions, database, table, version);
         self.append(&mut state, &Line::Version { database: database.into(), table: table.into(), version });
     }
 
@@ -190,7 +196,7 @@ fn read(path: &Path, boot: &str) -> Option<Versions> {
         match line? {
             Line::Start { .. } => return None,
             Line::Version { database, table, version } => {
-                versions.entry(database.into_owned()).or_default().insert(table.into_owned(), version);
+                raise(&mut versions, &database, &table, version);
             }
             Line::Begin { write, database, tables } => {
                 under_way.insert(write, (database.into_owned(), tables.into_owned()));
