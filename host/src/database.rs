@@ -11,6 +11,7 @@ mod dependencies;
 pub mod error;
 mod mysql;
 mod postgres;
+pub mod probe;
 pub mod rows;
 pub mod sample_file;
 mod sqlite;
@@ -40,6 +41,7 @@ use catalog::TableSummary;
 use dependencies::Keeper;
 use error::DatabaseError;
 use error::ErrorKind;
+use probe::Probes;
 use rows::RowLimits;
 use rows::RowSet;
 use statement::Statement;
@@ -103,6 +105,7 @@ pub struct Database {
     engine: Engine,
     versions: Arc<Versions>,
     keeper: Keeper,
+    probes: Probes,
 }
 
 impl Database {
@@ -118,7 +121,7 @@ impl Database {
             EngineKind::MySql => Engine::MySql(mysql::MySql::new(&config)?),
         };
         let versions = Versions::new(config.name.as_str(), config.statement_timeout + UNKNOWN_FOR);
-        Ok(Self { engine, keeper: Keeper::new(versions.clone()), versions, config })
+        Ok(Self { engine, keeper: Keeper::new(versions.clone()), versions, probes: Probes::default(), config })
     }
 
     /// Its configuration.
@@ -287,6 +290,11 @@ impl Database {
     /// What is behind its names, as the engine's catalog has it.
     async fn facts(&self, call: &Call) -> Result<dependencies::Facts, DatabaseError> {
         each_engine!(&self.engine, engine => engine.facts(call).await)
+    }
+
+    /// What can be told about writes past the host, by the engine's own means.
+    async fn ask_probe(&self, call: &Call, tables: Vec<String>) -> Result<Option<String>, DatabaseError> {
+        each_engine!(&self.engine, engine => engine.probe(call, tables).await)
     }
 
     /// Closes every connection.

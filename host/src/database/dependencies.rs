@@ -4,6 +4,8 @@
 //! picture is kept for a while and forgotten at once when the host changes the schema. A reader loads it when it is
 //! missing; a write never does: without a picture it touches everything, and nobody has read anything to keep.
 
+#[cfg(test)]
+pub(super) mod coherence;
 pub(super) mod graph;
 
 use std::collections::HashMap;

@@ -353,6 +353,14 @@ impl Versions {
         self.begin(touched).end(Outcome::Settled);
     }
 
+    /// The names of the tables that a write touches, sorted, for people; none when it may be any.
+    pub fn names(&self, touched: &Touched) -> Option<Vec<Arc<str>>> {
+        let state = self.lock();
+        let mut names: Vec<_> = touched.tables.iter().map(|id| state.names[*id as usize].clone()).collect();
+        names.sort_unstable();
+        (!touched.everything).then_some(names)
+    }
+
     /// The generation of the schema; none while it is being changed.
     pub(super) fn schema(&self) -> Option<u64> {
         let state = self.lock();

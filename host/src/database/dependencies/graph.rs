@@ -37,6 +37,8 @@ pub(in crate::database) struct Graph {
     nodes: Vec<Node>,
     /// Places in `nodes` by name in lower case, with the schema and, where that is enough, without.
     by_name: HashMap<String, Vec<usize>>,
+    /// The same by the name alone, for words that may be one part of a name.
+    by_word: HashMap<String, Vec<usize>>,
     functions: HashMap<String, Function>,
     hidden_code: bool,
     answers: Mutex<HashMap<Box<str>, Cacheability>>,
@@ -67,8 +69,10 @@ impl Graph {
         let names: Vec<String> = relations.iter().map(|relation| format!("{}.{}", relation.schema, relation.name)).collect();
         let ids = versions.intern(names.iter().map(String::as_str))?;
         let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
+        let mut by_word: HashMap<String, Vec<usize>> = HashMap::new();
         for (place, relation) in relations.iter().enumerate() {
             by_name.entry(names[place].to_lowercase()).or_default().push(place);
+            by_word.entry(relation.name.to_lowercase()).or_default().push(place);
             if relation.unqualified {
                 by_name.entry(relation.name.to_lowercase()).or_default().push(place);
             }
@@ -82,6 +86,7 @@ impl Graph {
             versions: versions.clone(),
             nodes: nodes.collect(),
             by_name,
+            by_word,
             functions,
             hidden_code,
             answers: Mutex::default(),
@@ -167,7 +172,7 @@ impl Graph {
             start.extend(found);
         }
         // A table that a common table expression hides is read by nobody, but then it does no harm here either.
-        start.extend(words.common.iter().flat_map(|name| self.find(name)));
+        start.extend(self.named(&words.common));
         self.read_tables(start).map_err(|(why, _)| why)
     }
 
@@ -190,7 +195,7 @@ impl Graph {
         let targets = match &words.target {
             Some(target) => self.find(target),
             // Any word may be the table.
-            None => named.into_iter().flatten().chain(words.names.iter().flat_map(|name| self.find(name))).collect(),
+            None => named.into_iter().flatten().chain(self.named(&words.names)).collect(),
         };
         if targets.is_empty() {
             return None;
@@ -226,6 +231,11 @@ impl Graph {
             found.extend(self.by_name.get(rest).into_iter().flatten());
         }
         found
+    }
+
+    /// The relations whose name, in any schema, is one of these words in lower case.
+    fn named<'g>(&'g self, words: &'g BTreeSet<String>) -> impl Iterator<Item = usize> + 'g {
+        words.iter().filter_map(|word| self.by_word.get(word)).flatten().copied()
     }
 
     /// The tables behind relations that are read, or why that is no answer, and whether reading may run code that writes.
@@ -279,7 +289,7 @@ impl Graph {
             match words(trigger, self.engine) {
                 // Functions of SQLite write nothing, and there are none of users.
                 Ok(words) if self.engine == EngineKind::Sqlite || !(words.calls_unknown || words.calls_procedure) => {
-                    writes.extend(words.names.iter().flat_map(|name| self.find(name)));
+                    writes.extend(self.named(&words.names));
                 }
                 Ok(_) | Err(_) => writes_anything = true,
             }
@@ -322,10 +332,10 @@ impl Graph {
                 if found.iter().any(Vec::is_empty) {
                     return never("it shows a table that the host does not know".to_owned(), true);
                 }
-                found.into_iter().flatten().chain(words.common.iter().flat_map(|name| self.find(name))).collect()
+                found.into_iter().flatten().chain(self.named(&words.common)).collect()
             }
             // Where the parser's grammar has a gap, any word may be a table.
-            (false, _) => words.names.iter().flat_map(|name| self.find(name)).collect(),
+            (false, _) => self.named(&words.names).collect(),
         };
         match words.varies {
             Some(why) => (Reading::Never { why: format!("the view `{name}`: {why}").into(), acts: words.calls_unknown }, tables),
