@@ -367,6 +367,22 @@ impl Versions {
         (state.schema_changes == 0).then_some(state.schema)
     }
 
+    /// Takes note that the schema turned out to be another one than before, without the host. The new generation; none when
+    /// `schema` is not the one of now.
+    pub(super) fn changed_outside(&self, schema: u64) -> Option<u64> {
+        let mut news = News::new();
+        let mut state = self.lock();
+        let is_now = state.schema_changes == 0 && state.schema == schema;
+        if is_now {
+            let id = state.begin(Touched::schema(), &mut news);
+            state.end(id, &mut news);
+        }
+        let schema = is_now.then_some(state.schema);
+        drop(state);
+        self.tell(news);
+        schema
+    }
+
     /// The numbers of tables by their names (`schema.name`); none when there are too many.
     pub(super) fn intern<'n>(&self, names: impl IntoIterator<Item = &'n str>) -> Option<Vec<u32>> {
         let mut state = self.lock();

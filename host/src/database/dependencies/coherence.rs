@@ -152,6 +152,7 @@ pub(in crate::database) async fn race(
         reader.await.unwrap();
     }
     let [reads, hits, written, stale] = race.figures.each_ref().map(|figure| figure.load(Ordering::SeqCst));
+    eprintln!("FIG {} {reads} {hits} {written} {stale}", database.config().engine.as_str());
     Figures { reads, hits, written, stale }
 }
 

@@ -186,6 +186,40 @@ async fn a_change_of_the_schema_through_the_host_is_seen_at_once() {
     .await;
 }
 
+#[tokio::test]
+async fn code_that_no_text_shows_keeps_answers_from_being_kept() {
+    let operator = |volatility: &str| {
+        format!(
+            "CREATE TABLE lines (n int);
+             CREATE FUNCTION times(text, int) RETURNS bigint LANGUAGE sql {volatility} AS 'SELECT count(*) FROM lines';
+             CREATE OPERATOR * (LEFTARG = text, RIGHTARG = int, FUNCTION = times);"
+        )
+    };
+    for (volatility, kept, touched) in [("IMMUTABLE", true, "lines"), ("STABLE", false, "lines"), ("VOLATILE", false, "*")] {
+        on_database(&operator(volatility), |database, _| async move {
+            assert_eq!(coherence::reads(&database, "public", "SELECT n * 2 FROM lines").await.is_ok(), kept, "{volatility}");
+            assert_eq!(coherence::writes(&database, "public", "INSERT INTO lines VALUES (1)").await, touched, "{volatility}");
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn a_change_of_the_schema_past_the_host_counts_when_it_is_noticed() {
+    on_database(SCHEMA, |database, fixture| async move {
+        let before = coherence::stamp(&database, "SELECT * FROM people").await.unwrap();
+        let outside = fixture.server.clone().database(&fixture.name);
+        admin(&outside, "CREATE OR REPLACE VIEW people AS SELECT name FROM customers WHERE id > 1").await;
+        assert_eq!(coherence::stamp(&database, "SELECT * FROM people").await.unwrap(), before, "nobody has looked yet");
+        database.keeper.forget();
+        let after = coherence::stamp(&database, "SELECT * FROM people").await.unwrap();
+        assert_ne!(after, before);
+        database.keeper.forget();
+        assert_eq!(coherence::stamp(&database, "SELECT * FROM people").await.unwrap(), after, "nothing changed since");
+    })
+    .await;
+}
+
 const NUMBERS: &str = "
     CREATE TABLE counters (id int PRIMARY KEY, n int);
     INSERT INTO counters VALUES (1, 0), (2, 0);
