@@ -11,6 +11,7 @@ mod dependencies;
 pub mod error;
 mod mysql;
 mod postgres;
+pub mod probe;
 pub mod rows;
 pub mod sample_file;
 pub mod setup;
@@ -41,6 +42,7 @@ use catalog::TableSummary;
 use dependencies::Keeper;
 use error::DatabaseError;
 use error::ErrorKind;
+use probe::Probes;
 use rows::RowLimits;
 use rows::RowSet;
 use setup::Setup;
@@ -107,6 +109,7 @@ pub struct Database {
     engine: Engine,
     versions: Arc<Versions>,
     keeper: Keeper,
+    probes: Probes,
 }
 
 impl Database {
@@ -122,7 +125,7 @@ impl Database {
             EngineKind::MySql => Engine::MySql(mysql::MySql::new(&config)?),
         };
         let versions = Versions::new(config.name.as_str(), config.statement_timeout + UNKNOWN_FOR);
-        Ok(Self { engine, keeper: Keeper::new(versions.clone()), versions, config })
+        Ok(Self { engine, keeper: Keeper::new(versions.clone()), versions, probes: Probes::default(), config })
     }
 
     /// Its configuration.
@@ -296,6 +299,11 @@ impl Database {
     /// How long a write of unknown outcome may still take effect.
     pub fn settles_after(&self) -> Duration {
         self.config.statement_timeout + UNKNOWN_FOR
+    }
+
+    /// What can be told about writes past the host, by the engine's own means.
+    async fn ask_probe(&self, call: &Call, tables: Vec<String>) -> Result<Option<String>, DatabaseError> {
+        each_engine!(&self.engine, engine => engine.probe(call, tables).await)
     }
 
     /// Closes every connection.

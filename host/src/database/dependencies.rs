@@ -4,9 +4,14 @@
 //! picture is kept for a while and forgotten at once when the host changes the schema. A reader loads it when it is
 //! missing; a write never does: without a picture it touches everything, and nobody has read anything to keep.
 
+#[cfg(test)]
+pub(super) mod coherence;
 pub(super) mod graph;
 
 use std::collections::HashMap;
+use std::hash::DefaultHasher;
+use std::hash::Hash;
+use std::hash::Hasher;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -24,7 +29,7 @@ use crate::call::Call;
 use crate::call::Caller;
 use graph::Graph;
 
-/// How long a picture is good: a change of the schema past the host is noticed after this time.
+/// How long a picture is good: a change of the schema past the host is noticed after this time, and then counts for everything.
 const KEPT_FOR: Duration = Duration::from_secs(30);
 
 /// When a reader loads a new one, while the others go on with the old one.
@@ -45,12 +50,21 @@ pub(super) struct Facts {
     pub(super) links: Vec<Link>,
     /// Functions that are not built in, by name in lower case.
     pub(super) functions: HashMap<String, Function>,
-    /// Whether operators, casts or types run code that may write, which no text shows.
-    pub(super) hidden_code: bool,
+    /// What operators, casts and types do that no text shows.
+    pub(super) hidden: Hidden,
+}
+
+/// What runs without its name in a text.
+#[derive(Clone, Copy, Debug, Default, Hash)]
+pub(super) struct Hidden {
+    /// Something whose result may depend on more than its arguments.
+    pub(super) varies: bool,
+    /// Something that may write.
+    pub(super) writes: bool,
 }
 
 /// One relation.
-#[derive(Debug)]
+#[derive(Debug, Hash)]
 pub(super) struct Relation {
     /// Its schema.
     pub(super) schema: String,
@@ -67,7 +81,7 @@ pub(super) struct Relation {
 }
 
 /// What reading a relation reads.
-#[derive(Debug)]
+#[derive(Debug, Hash)]
 pub(super) enum RelationKind {
     /// Rows of its own, and those that it is linked to.
     Table,
@@ -103,7 +117,7 @@ pub(super) struct Link {
 }
 
 /// A function that is not built in.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 pub(super) struct Function {
     /// Whether it may write.
     pub(super) writes: bool,
@@ -111,10 +125,29 @@ pub(super) struct Function {
     pub(super) like_column: bool,
 }
 
+impl Facts {
+    /// A number that is another one when something is told differently, whatever the order.
+    fn fingerprint(&self) -> u64 {
+        let name = |place: usize| (&self.relations[place].schema, &self.relations[place].name);
+        let relations = self.relations.iter().map(hash_of);
+        let links = self.links.iter().map(|link| hash_of(&(name(link.from), name(link.to), link.reads, link.writes)));
+        let functions = self.functions.iter().map(|function| hash_of(&function));
+        relations.chain(links).chain(functions).fold(hash_of(&self.hidden), u64::wrapping_add)
+    }
+}
+
+fn hash_of(part: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    part.hash(&mut hasher);
+    hasher.finish()
+}
+
 /// The picture of one database, and how it is renewed.
 pub(super) struct Keeper {
     versions: Arc<Versions>,
     current: Mutex<Option<Arc<Graph>>>,
+    /// Of the facts that were told last.
+    fingerprint: Mutex<Option<u64>>,
     /// Held by the one who loads; when that last failed.
     loading: tokio::sync::Mutex<Option<Instant>>,
 }
@@ -122,13 +155,19 @@ pub(super) struct Keeper {
 impl Keeper {
     /// No picture yet.
     pub(super) fn new(versions: Arc<Versions>) -> Self {
-        Self { versions, current: Mutex::default(), loading: tokio::sync::Mutex::default() }
+        Self { versions, current: Mutex::default(), fingerprint: Mutex::default(), loading: tokio::sync::Mutex::default() }
     }
 
     /// The picture, when it is not older than this and the host has not changed the schema since.
     fn find(&self, age: Duration) -> Option<Arc<Graph>> {
         let current = self.current.lock().unwrap_or_else(PoisonError::into_inner).clone();
         current.filter(|graph| graph.loaded().elapsed() <= age && self.versions.schema() == Some(graph.schema()))
+    }
+
+    /// Lets the picture be too old.
+    #[cfg(test)]
+    pub(super) fn forget(&self) {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
     fn keep(&self, graph: Arc<Graph>) {
@@ -193,7 +232,18 @@ impl Database {
         let facts = self.facts(&call).await?;
         let (versions, engine) = (self.versions.clone(), self.config.engine);
         // Definitions of views are parsed, which takes a while when there are many.
-        let graph = tokio::task::spawn_blocking(move || Graph::new(facts, engine, schema, loaded, &versions)).await;
-        Ok(graph.ok().flatten().map(Arc::new))
+        let built = tokio::task::spawn_blocking(move || {
+            let fingerprint = facts.fingerprint();
+            Some((Graph::new(facts, engine, schema, loaded, &versions)?, fingerprint))
+        });
+        let Some((mut graph, fingerprint)) = built.await.ok().flatten() else { return Ok(None) };
+        let before = self.keeper.fingerprint.lock().unwrap_or_else(PoisonError::into_inner).replace(fingerprint);
+        if before.is_some_and(|before| before != fingerprint) {
+            match self.versions.changed_outside(schema) {
+                Some(schema) => graph.set_schema(schema),
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(Arc::new(graph)))
     }
 }

@@ -7,6 +7,7 @@ mod describe;
 mod details;
 mod error;
 mod pool;
+mod probe;
 mod query;
 mod routines;
 mod running;
@@ -104,6 +105,11 @@ impl MySql {
     /// What is behind its names.
     pub(super) async fn facts(&self, call: &Call) -> Result<Facts, DatabaseError> {
         self.find_facts(call).await
+    }
+
+    /// A value that changes when one of these tables was written by whomever.
+    pub(super) async fn probe(&self, call: &Call, tables: Vec<String>) -> Result<Option<String>, DatabaseError> {
+        self.find_probe(call, tables).await
     }
 
     /// Closes every connection; waits at most for those in use.

@@ -11,6 +11,7 @@ mod details;
 mod error;
 mod parameters;
 mod pool;
+mod probe;
 mod query;
 mod rows;
 mod shape;
@@ -148,6 +149,11 @@ impl Postgres {
     /// What is behind its names.
     pub(super) async fn facts(&self, call: &Call) -> Result<Facts, DatabaseError> {
         dependencies::facts(&self.inner, call).await
+    }
+
+    /// A value that changes when one of these tables was written by whomever.
+    pub(super) async fn probe(&self, call: &Call, tables: Vec<String>) -> Result<Option<String>, DatabaseError> {
+        probe::probe(&self.inner, call, tables).await
     }
 
     /// Closes every connection; waits a few seconds at most for those in use.

@@ -10,6 +10,7 @@ mod ddl;
 mod dependencies;
 mod error;
 mod functions;
+mod probe;
 mod query;
 mod raw;
 mod run;
@@ -42,6 +43,7 @@ use crate::call::Call;
 use crate::config::DatabaseConfig;
 use connect::Place;
 use connect::Pools;
+use probe::Watcher;
 use session::Job;
 use session::Session;
 use session::Wants;
@@ -51,13 +53,14 @@ pub(super) struct Sqlite {
     pools: Arc<Pools>,
     /// The longest that a statement of the catalog may run.
     statement_timeout: Duration,
+    watcher: Watcher,
 }
 
 impl Sqlite {
     /// Prepares the pools without connecting. Fails on a URL that makes no sense.
     pub(super) fn new(config: &DatabaseConfig) -> Result<Self, DatabaseError> {
         let place = Place::parse(config.url.reveal(), config.mode)?;
-        Ok(Self { pools: Arc::new(Pools::new(config, place)), statement_timeout: config.statement_timeout })
+        Ok(Self { pools: Arc::new(Pools::new(config, place)), statement_timeout: config.statement_timeout, watcher: Watcher::default() })
     }
 
     /// Runs one statement of kind `Read`; the engine enforces that it is one.
@@ -124,8 +127,14 @@ impl Sqlite {
         self.ask(call, dependencies::facts).await
     }
 
+    /// A value that changes when anything in the file was written by whomever.
+    pub(super) async fn probe(&self, _call: &Call, _tables: Vec<String>) -> Result<Option<String>, DatabaseError> {
+        self.watcher.probe(&self.pools).await
+    }
+
     /// Closes every connection; waits for those in use.
     pub(super) async fn close(&self) {
+        self.watcher.close().await;
         self.pools.close().await;
     }
 

@@ -359,10 +359,34 @@ impl Versions {
         self.lock().names.iter().filter(|table| means(table)).cloned().collect()
     }
 
+    /// The names of the tables that a write touches, sorted, for people; none when it may be any.
+    pub fn names(&self, touched: &Touched) -> Option<Vec<Arc<str>>> {
+        let state = self.lock();
+        let mut names: Vec<_> = touched.tables.iter().map(|id| state.names[*id as usize].clone()).collect();
+        names.sort_unstable();
+        (!touched.everything).then_some(names)
+    }
+
     /// The generation of the schema; none while it is being changed.
     pub fn schema(&self) -> Option<u64> {
         let state = self.lock();
         (state.schema_changes == 0).then_some(state.schema)
+    }
+
+    /// Takes note that the schema turned out to be another one than before, without the host. The new generation; none when
+    /// `schema` is not the one of now.
+    pub(super) fn changed_outside(&self, schema: u64) -> Option<u64> {
+        let mut news = News::new();
+        let mut state = self.lock();
+        let is_now = state.schema_changes == 0 && state.schema == schema;
+        if is_now {
+            let id = state.begin(Touched::schema(), &mut news);
+            state.end(id, &mut news);
+        }
+        let schema = is_now.then_some(state.schema);
+        drop(state);
+        self.tell(news);
+        schema
     }
 
     /// The numbers of tables by their names (`schema.name`); none when there are too many.

@@ -13,6 +13,7 @@ use std::time::Instant;
 
 use super::Facts;
 use super::Function;
+use super::Hidden;
 use super::Relation;
 use super::RelationKind;
 use crate::config::EngineKind;
@@ -37,12 +38,18 @@ pub(in crate::database) struct Graph {
     nodes: Vec<Node>,
     /// Places in `nodes` by name in lower case, with the schema and, where that is enough, without.
     by_name: HashMap<String, Vec<usize>>,
+    /// The same by the name alone, for words that may be one part of a name.
+    by_word: HashMap<String, Vec<usize>>,
     functions: HashMap<String, Function>,
-    hidden_code: bool,
+    hidden: Hidden,
     answers: Mutex<HashMap<Box<str>, Cacheability>>,
 }
 
 struct Node {
+    /// Its schema in lower case.
+    schema: String,
+    /// Whether a name without a schema can mean it.
+    unqualified: bool,
     /// The number of its version.
     id: u32,
     reading: Reading,
@@ -63,18 +70,27 @@ enum Reading {
 impl Graph {
     /// Takes the facts of a catalog; none when there are too many tables to tell apart.
     pub(super) fn new(facts: Facts, engine: EngineKind, schema: u64, loaded: Instant, versions: &Arc<Versions>) -> Option<Self> {
-        let Facts { relations, links, functions, hidden_code } = facts;
+        let Facts { relations, links, functions, hidden } = facts;
         let names: Vec<String> = relations.iter().map(|relation| format!("{}.{}", relation.schema, relation.name)).collect();
         let ids = versions.intern(names.iter().map(String::as_str))?;
         let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
+        let mut by_word: HashMap<String, Vec<usize>> = HashMap::new();
         for (place, relation) in relations.iter().enumerate() {
             by_name.entry(names[place].to_lowercase()).or_default().push(place);
+            by_word.entry(relation.name.to_lowercase()).or_default().push(place);
             if relation.unqualified {
                 by_name.entry(relation.name.to_lowercase()).or_default().push(place);
             }
         }
-        let nodes =
-            ids.into_iter().map(|id| Node { id, reading: Reading::Rows, reads: Vec::new(), writes: Vec::new(), writes_anything: false });
+        let nodes = ids.into_iter().zip(&relations).map(|(id, relation)| Node {
+            schema: relation.schema.to_lowercase(),
+            unqualified: relation.unqualified,
+            id,
+            reading: Reading::Rows,
+            reads: Vec::new(),
+            writes: Vec::new(),
+            writes_anything: false,
+        });
         let mut graph = Self {
             engine,
             schema,
@@ -82,8 +98,9 @@ impl Graph {
             versions: versions.clone(),
             nodes: nodes.collect(),
             by_name,
+            by_word,
             functions,
-            hidden_code,
+            hidden,
             answers: Mutex::default(),
         };
         for link in links {
@@ -100,6 +117,11 @@ impl Graph {
     /// The generation of the schema that it shows.
     pub(in crate::database) fn schema(&self) -> u64 {
         self.schema
+    }
+
+    /// Takes the generation for another one, in which it is as true.
+    pub(super) fn set_schema(&mut self, schema: u64) {
+        self.schema = schema;
     }
 
     /// When the engine was asked.
@@ -154,8 +176,8 @@ impl Graph {
         if let Some(name) = self.calls_own(&words).next() {
             return Err(format!("`{name}` may be a function that is not built in").into());
         }
-        if self.hidden_code {
-            return Err("the database has operators, casts or types whose functions may write".into());
+        if self.hidden.varies || self.hidden.writes {
+            return Err("the database has operators, casts or types whose functions may do anything".into());
         }
         let mut start = Vec::new();
         for table in &statement.tables {
@@ -167,7 +189,7 @@ impl Graph {
             start.extend(found);
         }
         // A table that a common table expression hides is read by nobody, but then it does no harm here either.
-        start.extend(words.common.iter().flat_map(|name| self.find(name)));
+        start.extend(self.named(&words.common, |node| node.unqualified));
         self.read_tables(start).map_err(|(why, _)| why)
     }
 
@@ -190,7 +212,7 @@ impl Graph {
         let targets = match &words.target {
             Some(target) => self.find(target),
             // Any word may be the table.
-            None => named.into_iter().flatten().chain(words.names.iter().flat_map(|name| self.find(name))).collect(),
+            None => named.into_iter().flatten().chain(self.named(&words.names, |node| node.unqualified)).collect(),
         };
         if targets.is_empty() {
             return None;
@@ -202,7 +224,7 @@ impl Graph {
     fn calls_what_writes(&self, statement: &Statement, words: &Words) -> bool {
         let bare = |name: &str| name.rsplit('.').next().unwrap_or(name).trim_matches('"').to_lowercase();
         let writes = |name: &str| self.functions.get(name).is_none_or(|function| function.writes);
-        self.hidden_code
+        self.hidden.writes
             || words.calls_procedure
             || statement.functions.iter().any(|name| writes(&bare(name)))
             || self.calls_own(words).any(|name| writes(name))
@@ -226,6 +248,20 @@ impl Graph {
             found.extend(self.by_name.get(rest).into_iter().flatten());
         }
         found
+    }
+
+    /// The relations whose name is one of these words in lower case, and whose schema is another one or may be left out.
+    fn named(&self, words: &BTreeSet<String>, may_leave_out: impl Fn(&Node) -> bool) -> impl Iterator<Item = usize> {
+        let all = words.iter().filter_map(|word| self.by_word.get(word)).flatten().copied();
+        all.filter(move |place| {
+            let node = &self.nodes[*place];
+            may_leave_out(node) || words.contains(&node.schema)
+        })
+    }
+
+    /// Whether the text of a view or trigger of `relation` may name another relation without its schema.
+    fn is_near(&self, node: &Node, relation: &Relation) -> bool {
+        self.engine == EngineKind::Postgres || node.schema == relation.schema.to_lowercase()
     }
 
     /// The tables behind relations that are read, or why that is no answer, and whether reading may run code that writes.
@@ -279,7 +315,7 @@ impl Graph {
             match words(trigger, self.engine) {
                 // Functions of SQLite write nothing, and there are none of users.
                 Ok(words) if self.engine == EngineKind::Sqlite || !(words.calls_unknown || words.calls_procedure) => {
-                    writes.extend(words.names.iter().flat_map(|name| self.find(name)));
+                    writes.extend(self.named(&words.names, |node| self.is_near(node, relation)));
                 }
                 Ok(_) | Err(_) => writes_anything = true,
             }
@@ -295,7 +331,7 @@ impl Graph {
                 Reading::Never { why: format!("the definition of the view `{}` cannot be seen", relation.name).into(), acts: true }
             }
             RelationKind::View { definition: Some(definition), linked, .. } => {
-                let (reading, tables) = self.view(&relation.name, definition, *linked);
+                let (reading, tables) = self.view(relation, definition, *linked);
                 // Whoever writes a view writes what it shows.
                 writes.extend(tables.iter().copied());
                 self.nodes[place].reads.extend(tables);
@@ -309,7 +345,9 @@ impl Graph {
     }
 
     /// How a view with this definition is read, and the relations that it names unless those are known already.
-    fn view(&self, name: &str, definition: &str, linked: bool) -> (Reading, Vec<usize>) {
+    fn view(&self, view: &Relation, definition: &str, linked: bool) -> (Reading, Vec<usize>) {
+        let name = &view.name;
+        let near = |node: &Node| self.is_near(node, view);
         let never = |why: String, acts| (Reading::Never { why: format!("the view `{name}`: {why}").into(), acts }, Vec::new());
         let words = match words(definition, self.engine) {
             Ok(words) => words,
@@ -322,10 +360,10 @@ impl Graph {
                 if found.iter().any(Vec::is_empty) {
                     return never("it shows a table that the host does not know".to_owned(), true);
                 }
-                found.into_iter().flatten().chain(words.common.iter().flat_map(|name| self.find(name))).collect()
+                found.into_iter().flatten().chain(self.named(&words.common, near)).collect()
             }
             // Where the parser's grammar has a gap, any word may be a table.
-            (false, _) => words.names.iter().flat_map(|name| self.find(name)).collect(),
+            (false, _) => self.named(&words.names, near).collect(),
         };
         match words.varies {
             Some(why) => (Reading::Never { why: format!("the view `{name}`: {why}").into(), acts: words.calls_unknown }, tables),

@@ -8,6 +8,7 @@ use sqlx::mysql::MySqlRow;
 use super::MySql;
 use super::catalog::SYSTEM_SCHEMAS;
 use super::catalog::filled;
+use super::catalog::number;
 use super::catalog::rows;
 use super::catalog::text;
 use super::connect::Session;
@@ -38,7 +39,7 @@ impl MySql {
 async fn facts(session: &mut Session) -> Result<Facts, sqlx::Error> {
     let outside = |schema: &str| format!("LOWER({schema}) NOT IN {SYSTEM_SCHEMAS}");
     let question = format!(
-        "SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE, UPPER(ENGINE) FROM information_schema.TABLES WHERE {}",
+        "SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE, UPPER(ENGINE), CAST(LOWER(TABLE_SCHEMA) = LOWER(DATABASE()) AS UNSIGNED) FROM information_schema.TABLES WHERE {}",
         outside("TABLE_SCHEMA")
     );
     let tables = rows(session, question, &[]).await?;
@@ -66,7 +67,8 @@ async fn facts(session: &mut Session) -> Result<Facts, sqlx::Error> {
         facts.relations.push(Relation {
             schema,
             name,
-            unqualified: true,
+            // No session leaves the database that its URL names.
+            unqualified: number(row, 4) == Some(1),
             writes_anything: matches!(kind, RelationKind::Other { acts: true, .. })
                 || (matches!(kind, RelationKind::Table) && !triggers_seen),
             triggers: triggers.remove(&key).unwrap_or_default(),

@@ -5,6 +5,7 @@
 
 mod attacks;
 mod catalog;
+mod dependencies;
 mod stopping;
 mod types;
 mod writing;

@@ -13,6 +13,7 @@ use super::error::statement_error;
 use crate::call::Call;
 use crate::database::dependencies::Facts;
 use crate::database::dependencies::Function;
+use crate::database::dependencies::Hidden;
 use crate::database::dependencies::Link;
 use crate::database::dependencies::Relation;
 use crate::database::dependencies::RelationKind;
@@ -61,16 +62,20 @@ SELECT pg_catalog.lower(p.proname)::text AS name, \
 FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace LEFT JOIN pg_catalog.pg_type t ON t.oid = p.proargtypes[0] \
 WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND p.prorettype <> 'pg_catalog.trigger'::pg_catalog.regtype GROUP BY 1";
 
-/// Whether something runs a volatile function without its name in the text: an operator, a cast, a type's own functions, the check
-/// of a domain.
+/// What runs a function without its name in the text: an operator, a cast, a type's own functions, the check of a domain. Those of an
+/// extension that are stable look at its settings, not at tables.
 const HIDDEN: &str = "\
-SELECT EXISTS (SELECT FROM pg_catalog.pg_operator o JOIN pg_catalog.pg_proc p ON p.oid = o.oprcode WHERE o.oid >= 16384 AND p.provolatile = 'v') \
-  OR EXISTS (SELECT FROM pg_catalog.pg_cast k JOIN pg_catalog.pg_proc p ON p.oid = k.castfunc WHERE k.oid >= 16384 AND p.provolatile = 'v') \
-  OR EXISTS (SELECT FROM pg_catalog.pg_type t JOIN pg_catalog.pg_proc p ON p.oid IN (t.typinput, t.typoutput, t.typreceive, t.typsend) \
-    WHERE t.oid >= 16384 AND p.oid >= 16384 AND p.provolatile = 'v') \
-  OR EXISTS (SELECT FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass \
-    AND d.objid = k.oid AND d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass \
-    JOIN pg_catalog.pg_proc p ON p.oid = d.refobjid WHERE k.contypid <> 0 AND p.provolatile = 'v') AS hidden";
+SELECT coalesce(pg_catalog.bool_or(h.provolatile <> 'i' AND NOT h.of_extension), false) AS varies, \
+  coalesce(pg_catalog.bool_or(h.provolatile = 'v'), false) AS writes \
+FROM (SELECT p.provolatile, EXISTS (SELECT FROM pg_catalog.pg_depend x WHERE x.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass \
+    AND x.objid = p.oid AND x.deptype = 'e') AS of_extension \
+  FROM pg_catalog.pg_proc p WHERE p.oid >= 16384 AND (\
+    EXISTS (SELECT FROM pg_catalog.pg_operator o WHERE o.oprcode = p.oid) \
+    OR EXISTS (SELECT FROM pg_catalog.pg_cast k WHERE k.castfunc = p.oid) \
+    OR EXISTS (SELECT FROM pg_catalog.pg_type t WHERE p.oid IN (t.typinput, t.typoutput, t.typreceive, t.typsend)) \
+    OR EXISTS (SELECT FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_depend d \
+      ON d.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass AND d.objid = k.oid \
+      WHERE k.contypid <> 0 AND d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.refobjid = p.oid))) AS h";
 
 /// What the catalog says.
 ///
@@ -105,7 +110,9 @@ fn read(relations: &[PgRow], links: &[PgRow], functions: &[PgRow], hidden: &[PgR
     for row in functions {
         facts.functions.insert(row.try_get("name")?, Function { writes: row.try_get("writes")?, like_column: row.try_get("like_column")? });
     }
-    facts.hidden_code = hidden.first().map(|row| row.try_get("hidden")).transpose()?.unwrap_or(true);
+    if let Some(row) = hidden.first() {
+        facts.hidden = Hidden { varies: row.try_get("varies")?, writes: row.try_get("writes")? };
+    }
     Ok(facts)
 }
 

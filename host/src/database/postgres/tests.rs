@@ -1,6 +1,7 @@
 //! Against a real server: every test makes a database of its own and drops it.
 
 mod catalog;
+mod dependencies;
 mod limits;
 mod parameters;
 mod reading;

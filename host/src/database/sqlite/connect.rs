@@ -160,6 +160,11 @@ impl Pools {
         self.acquire(writer).await
     }
 
+    /// A reading connection of its own, for texts of the host alone: nothing guards it.
+    pub(super) async fn beside(&self) -> Result<SqliteConnection, sqlx::Error> {
+        self.place.options(false).connect().await
+    }
+
     /// Whether the file must be made before it can be read.
     pub(super) fn must_create(&self) -> bool {
         matches!(&*self.place, Place::File { path, create: true, .. } if !path.exists())

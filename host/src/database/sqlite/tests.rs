@@ -2,6 +2,7 @@
 
 mod attacks;
 mod catalog;
+mod dependencies;
 mod limits;
 mod values;
 mod writes;
