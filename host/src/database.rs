@@ -4,11 +4,16 @@
 //! session whose engine enforces the judgement. Reads and writes are different functions, and only a database whose mode
 //! is read-write has the second.
 
+mod availability;
+mod breaker;
 pub mod catalog;
 pub mod cursor;
 pub mod error;
 mod mysql;
+mod places;
 mod postgres;
+mod replicas;
+mod retry;
 pub mod rows;
 pub mod sample_file;
 mod sqlite;
@@ -16,6 +21,7 @@ pub mod statement;
 mod suggest;
 mod supervise;
 pub mod value;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,6 +33,7 @@ use crate::config::DatabaseName;
 use crate::config::EngineKind;
 use crate::config::Mode;
 
+use availability::Availability;
 use catalog::DatabaseDetails;
 use catalog::Routine;
 use catalog::RoutineFilter;
@@ -36,11 +43,16 @@ use catalog::TableFilter;
 use catalog::TableSummary;
 use error::DatabaseError;
 use error::ErrorKind;
+use replicas::Mark;
+use replicas::Replicas;
+use retry::Attempts;
+use retry::Repeat;
 use rows::RowLimits;
 use rows::RowSet;
 use statement::Statement;
 use statement::StatementKind;
 use value::Value;
+use watch::Watch;
 
 /// Limits of one run, already lowered to what the caller asked for.
 #[derive(Clone, Copy, Debug)]
@@ -69,7 +81,20 @@ pub struct BatchError {
     pub error: DatabaseError,
 }
 
-/// The engines behind one interface. Each has the same functions in files of the same names.
+impl AsRef<DatabaseError> for BatchError {
+    fn as_ref(&self) -> &DatabaseError {
+        &self.error
+    }
+}
+
+impl From<DatabaseError> for BatchError {
+    fn from(error: DatabaseError) -> Self {
+        Self { index: 0, error }
+    }
+}
+
+/// The engines behind one interface. Each has the same functions in files of the same names. Cheap to clone.
+#[derive(Clone)]
 enum Engine {
     Sqlite(sqlite::Sqlite),
     Postgres(postgres::Postgres),
@@ -87,10 +112,71 @@ macro_rules! each_engine {
     };
 }
 
+/// Makes attempts at something within `limit`, each with the time that is left, for as long as `retry` says that there is to be
+/// another one and the breaker lets them through.
+macro_rules! attempts {
+    ($database:expr, $call:expr, $repeat:expr, $limit:expr, $left:ident => $attempt:expr) => {{
+        let database = $database;
+        database.watch.start(&database.engine, &database.availability);
+        let mut attempts = Attempts::new($call, &database.availability, &database.config.retry, $repeat, $limit);
+        loop {
+            match attempts.begin().await {
+                Ok($left) => {
+                    let result = $attempt;
+                    if let Some(result) = attempts.settle(result) {
+                        break result;
+                    }
+                }
+                Err(error) => break Err(error),
+            }
+        }
+    }};
+}
+
+impl Engine {
+    /// Prepares it without connecting.
+    fn new(config: &DatabaseConfig) -> Result<Self, DatabaseError> {
+        Ok(match config.engine {
+            EngineKind::Sqlite => Self::Sqlite(sqlite::Sqlite::new(config)?),
+            EngineKind::Postgres => Self::Postgres(postgres::Postgres::new(config)?),
+            EngineKind::MySql => Self::MySql(mysql::MySql::new(config)?),
+        })
+    }
+
+    async fn read(
+        &self,
+        call: &Call,
+        statement: &Statement,
+        parameters: &[Value],
+        options: &RunOptions,
+    ) -> Result<RowSet, DatabaseError> {
+        each_engine!(self, engine => engine.read(call, statement, parameters, options).await)
+    }
+
+    async fn check(&self) -> Result<(), DatabaseError> {
+        each_engine!(self, engine => engine.check().await)
+    }
+
+    async fn mark(&self) -> Result<Mark, DatabaseError> {
+        each_engine!(self, engine => engine.mark().await)
+    }
+
+    async fn progress(&self) -> Result<Mark, DatabaseError> {
+        each_engine!(self, engine => engine.progress().await)
+    }
+
+    async fn close(&self) {
+        each_engine!(self, engine => engine.close().await);
+    }
+}
+
 /// One configured database.
 pub struct Database {
     config: DatabaseConfig,
     engine: Engine,
+    availability: Arc<Availability>,
+    watch: Watch,
+    replicas: Replicas,
 }
 
 impl Database {
@@ -100,12 +186,10 @@ impl Database {
     ///
     /// A URL or certificate that makes no sense.
     pub fn new(config: DatabaseConfig) -> Result<Self, DatabaseError> {
-        let engine = match config.engine {
-            EngineKind::Sqlite => Engine::Sqlite(sqlite::Sqlite::new(&config)?),
-            EngineKind::Postgres => Engine::Postgres(postgres::Postgres::new(&config)?),
-            EngineKind::MySql => Engine::MySql(mysql::MySql::new(&config)?),
-        };
-        Ok(Self { config, engine })
+        let engine = Engine::new(&config)?;
+        let replicas = Replicas::new(&config, &engine, Engine::new)?;
+        let availability = Arc::new(Availability::new(config.name.clone(), config.breaker.clone()));
+        Ok(Self { config, engine, availability, watch: Watch::new(), replicas })
     }
 
     /// Its configuration.
@@ -164,7 +248,12 @@ impl Database {
         options: &RunOptions,
     ) -> Result<RowSet, DatabaseError> {
         expect_kind(statement, &[StatementKind::Read])?;
-        let result = each_engine!(&self.engine, engine => engine.read(call, statement, parameters, options).await);
+        if let Some(answered) = self.replicas.read(call, statement, parameters, options).await {
+            return answered;
+        }
+        let result = attempts!(self, call, Repeat::Always, options.timeout, timeout => {
+            self.engine.read(call, statement, parameters, &RunOptions { timeout, ..*options }).await
+        });
         match result {
             Err(error) => Err(suggest::nearest_names(self, call, Some(statement), error).await),
             rows => rows,
@@ -188,7 +277,11 @@ impl Database {
                 .map_err(|error| BatchError { index, error })?;
         }
         let judged: Vec<Statement> = statements.iter().map(|(statement, _)| statement.clone()).collect();
-        let result = each_engine!(&self.engine, engine => engine.write(call, statements, options).await);
+        let _writing = self.replicas.writing(&call.caller);
+        let result = attempts!(self, call, Repeat::WithoutEffect, options.timeout, timeout => {
+            let options = RunOptions { timeout, ..*options };
+            each_engine!(&self.engine, engine => engine.write(call, statements.clone(), &options).await)
+        });
         match result {
             Err(BatchError { index, error }) => {
                 let error = suggest::nearest_names(self, call, judged.get(index), error).await;
@@ -212,7 +305,12 @@ impl Database {
     ) -> Result<Execution, DatabaseError> {
         self.expect_writable()?;
         expect_kind(&statement, &[StatementKind::Admin])?;
-        let done = each_engine!(&self.engine, engine => engine.write(call, vec![(statement, parameters)], options).await);
+        let _writing = self.replicas.writing(&call.caller);
+        let statements = vec![(statement, parameters)];
+        let done = attempts!(self, call, Repeat::WithoutEffect, options.timeout, timeout => {
+            let options = RunOptions { timeout, ..*options };
+            each_engine!(&self.engine, engine => engine.write(call, statements.clone(), &options).await)
+        });
         let executions = done.map_err(|failed| failed.error)?;
         Ok(executions.into_iter().next().unwrap_or(Execution { affected: 0, returned: None }))
     }
@@ -223,7 +321,7 @@ impl Database {
     ///
     /// What the engine says.
     pub async fn details(&self, call: &Call) -> Result<DatabaseDetails, DatabaseError> {
-        each_engine!(&self.engine, engine => engine.details(call).await)
+        attempts!(self, call, Repeat::Always, call.remaining(), _left => each_engine!(&self.engine, engine => engine.details(call).await))
     }
 
     /// Its schemas by name, the system's left out.
@@ -232,7 +330,7 @@ impl Database {
     ///
     /// What the engine says.
     pub async fn schemas(&self, call: &Call) -> Result<Vec<Schema>, DatabaseError> {
-        each_engine!(&self.engine, engine => engine.schemas(call).await)
+        attempts!(self, call, Repeat::Always, call.remaining(), _left => each_engine!(&self.engine, engine => engine.schemas(call).await))
     }
 
     /// Tables and views by schema and name, at most `filter.limit`.
@@ -241,7 +339,7 @@ impl Database {
     ///
     /// What the engine says.
     pub async fn tables(&self, call: &Call, filter: &TableFilter) -> Result<Vec<TableSummary>, DatabaseError> {
-        each_engine!(&self.engine, engine => engine.tables(call, filter).await)
+        attempts!(self, call, Repeat::Always, call.remaining(), _left => each_engine!(&self.engine, engine => engine.tables(call, filter).await))
     }
 
     /// Everything about one table.
@@ -250,7 +348,9 @@ impl Database {
     ///
     /// `UnknownTable` with the nearest names, else what the engine says.
     pub async fn table(&self, call: &Call, schema: Option<&str>, name: &str) -> Result<Table, DatabaseError> {
-        let found = each_engine!(&self.engine, engine => engine.table(call, schema, name).await)?;
+        let found = attempts!(self, call, Repeat::Always, call.remaining(), _left => {
+            each_engine!(&self.engine, engine => engine.table(call, schema, name).await)
+        })?;
         match found {
             Some(table) => Ok(table),
             None => Err(suggest::unknown_table(self, call, schema, name).await),
@@ -263,12 +363,22 @@ impl Database {
     ///
     /// What the engine says.
     pub async fn routines(&self, call: &Call, filter: &RoutineFilter) -> Result<Vec<Routine>, DatabaseError> {
-        each_engine!(&self.engine, engine => engine.routines(call, filter).await)
+        attempts!(self, call, Repeat::Always, call.remaining(), _left => each_engine!(&self.engine, engine => engine.routines(call, filter).await))
+    }
+
+    /// Whether it answered when it was last asked anything; none when it never was. Waits for nothing: the question is asked in the
+    /// background, now and for a minute from now on.
+    pub fn answers(&self) -> Option<bool> {
+        self.watch.start(&self.engine, &self.availability);
+        self.watch.want();
+        self.availability.answers()
     }
 
     /// Closes every connection.
     pub async fn close(&self) {
-        each_engine!(&self.engine, engine => engine.close().await);
+        self.watch.stop();
+        self.replicas.close().await;
+        self.engine.close().await;
     }
 
     fn expect_writable(&self) -> Result<(), DatabaseError> {
