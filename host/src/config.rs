@@ -115,7 +115,7 @@ pub struct PoolConfig {
     pub idle_timeout: Duration,
     /// When a connection is closed whatever it does; default 30 min.
     pub max_lifetime: Duration,
-    /// Calls that may wait for a connection at once; default 100. More are turned away without waiting.
+    /// Calls that may wait for a connection at once; default 256. More are turned away without waiting.
     pub max_waiting: u32,
 }
 
@@ -126,7 +126,7 @@ impl Default for PoolConfig {
             acquire_timeout: Duration::from_secs(5),
             idle_timeout: Duration::from_mins(10),
             max_lifetime: Duration::from_mins(30),
-            max_waiting: 100,
+            max_waiting: 256,
         }
     }
 }
