@@ -143,13 +143,7 @@ impl Engine {
         })
     }
 
-    async fn read(
-        &self,
-        call: &Call,
-        statement: &Statement,
-        parameters: &[Value],
-        options: &RunOptions,
-    ) -> Result<RowSet, DatabaseError> {
+    async fn read(&self, call: &Call, statement: &Statement, parameters: &[Value], options: &RunOptions) -> Result<RowSet, DatabaseError> {
         each_engine!(self, engine => engine.read(call, statement, parameters, options).await)
     }
 

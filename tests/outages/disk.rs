@@ -73,7 +73,7 @@ async fn a_full_disk_stops_writes_and_nothing_else() {
     assert!(refused.text.contains("no space left"), "{}", refused.text);
     for _ in 0..20 {
         // More than the breaker's number of them, and reads go on.
-        assert_eq!(execute(format!("insert into entries values (1000, '{}')", "x".repeat(200_000))).await.code(), "DATABASE_UNAVAILABLE");
+        assert_eq!(execute(format!("insert into entries values (1000, '{}')", "x".repeat(100_000))).await.code(), "DATABASE_UNAVAILABLE");
         assert!(count().await.contains(&format!("[[{acknowledged}]]")));
     }
 

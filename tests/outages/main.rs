@@ -18,6 +18,7 @@ mod proxy;
 mod refused;
 mod replicas;
 mod server;
+mod waiting;
 
 use std::time::Duration;
 use std::time::Instant;

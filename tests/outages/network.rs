@@ -35,7 +35,7 @@ async fn cut_and_frozen(kind: Kind) {
     let mut recovered = Vec::new();
     for cycle in 0..cycles(4, 40) {
         let before = load.journal.acknowledged();
-        eventually(Duration::from_secs(20), "writes go through", async || load.journal.acknowledged() > before).await;
+        eventually(Duration::from_secs(20), "writes go through", async || load.journal.acknowledged() > before + 10).await;
         // Every third time long enough for statements to run into their limit.
         let (weather, pause) = match cycle % 3 {
             0 => (Weather::Cut, 300),
@@ -68,13 +68,46 @@ async fn mariadb_behind_a_network_that_comes_and_goes() {
     cut_and_frozen(Kind::MariaDb).await;
 }
 
+/// The server commits, and nobody hears of it.
+async fn lost_commits(kind: Kind) {
+    let server = Server::new(kind).await;
+    server.make_table().await;
+    let proxy = Proxy::new(server.port()).await;
+    let host = Host::new().database("main", &server.url_at(proxy.port()), KEYS).start().await;
+    let client = host.connect(Era::Modern).await;
+    let insert = async |tag: &str| {
+        let called = call(&client, "execute_query", json!({ "sql": format!("insert into entries values ('{tag}')") })).await;
+        called.unwrap()
+    };
+    assert_eq!(insert("before").await.code(), "");
+    for round in 1..=3 {
+        proxy.set(Weather::SwallowsCommits);
+        let called = insert("lost").await;
+        assert_eq!(called.code(), "DATABASE_UNAVAILABLE", "{}", called.text);
+        let error = called.error.unwrap();
+        assert_eq!((&error["retryable"], &error["details"]), (&json!(false), &json!({ "effect": "unknown" })), "{}", called.text);
+        assert!(called.text.contains("read the rows that it would have changed"), "{}", called.text);
+        proxy.set(Weather::Fair);
+        // Done once, and not again by the host.
+        assert_eq!(server.number("select count(*) from entries where tag = 'lost'").await.unwrap(), round);
+        assert_eq!(insert("after").await.code(), "");
+    }
+    tell(&format!("{kind:?}: 3 lost answers to COMMIT were told as unknown, and none was tried again"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_answer_to_commit_is_told_and_not_tried_again() {
+    let _alone = alone().await;
+    lost_commits(Kind::Postgres).await;
+    lost_commits(Kind::MariaDb).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_slow_database_does_not_slow_another() {
     let _alone = alone().await;
     let server = Server::new(Kind::Postgres).await;
     let proxy = Proxy::new(server.port()).await;
-    let host =
-        Host::new().database("slow", &server.url_at(proxy.port()), "").database("quick", &server.url(), "").start().await;
+    let host = Host::new().database("slow", &server.url_at(proxy.port()), "").database("quick", &server.url(), "").start().await;
     let client = host.connect(Era::Modern).await;
     for database in ["slow", "quick"] {
         assert_eq!(select(&client, database, 5_000).await.code(), "");

@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::io::AsyncReadExt;
@@ -22,6 +24,8 @@ pub(crate) enum Weather {
     Frozen,
     /// Connections are cut, and new ones too.
     Cut,
+    /// A connection is cut when a `COMMIT` has gone through and before its answer has.
+    SwallowsCommits,
 }
 
 /// The proxy. Dropping it cuts everything.
@@ -75,21 +79,39 @@ async fn carry(client: TcpStream, server: SocketAddr, mut weather: watch::Receiv
         let mut weather = weather.clone();
         let _ = weather.wait_for(|weather| *weather == Weather::Cut).await;
     };
+    let swallowing = AtomicBool::new(false);
     tokio::select! {
         () = cut => {}
-        () = copy(from_client, to_server, weather.clone()) => {}
-        () = copy(from_server, to_client, weather.clone()) => {}
+        () = copy(from_client, to_server, weather.clone(), &swallowing, true) => {}
+        () = copy(from_server, to_client, weather.clone(), &swallowing, false) => {}
     }
 }
 
 /// Hands on one direction, until either end closes.
-async fn copy(mut from: impl AsyncReadExt + Unpin, mut to: impl AsyncWriteExt + Unpin, mut weather: watch::Receiver<Weather>) {
+async fn copy(
+    mut from: impl AsyncReadExt + Unpin,
+    mut to: impl AsyncWriteExt + Unpin,
+    mut weather: watch::Receiver<Weather>,
+    swallowing: &AtomicBool,
+    to_server: bool,
+) {
     let mut buffer = vec![0; 16 << 10];
     loop {
         let Ok(read) = from.read(&mut buffer).await else { return };
         let Some(delay) = until_moving(&mut weather).await else { return };
         tokio::time::sleep(delay).await;
+        let commits =
+            to_server && *weather.borrow() == Weather::SwallowsCommits && buffer[..read].windows(6).any(|bytes| bytes == b"COMMIT");
+        swallowing.fetch_or(commits, Ordering::SeqCst);
+        if !to_server && swallowing.load(Ordering::SeqCst) {
+            continue;
+        }
         if read == 0 || to.write_all(&buffer[..read]).await.is_err() {
+            return;
+        }
+        if commits {
+            // The server has time to do it.
+            tokio::time::sleep(Duration::from_millis(200)).await;
             return;
         }
     }
@@ -99,7 +121,7 @@ async fn copy(mut from: impl AsyncReadExt + Unpin, mut to: impl AsyncWriteExt + 
 async fn until_moving(weather: &mut watch::Receiver<Weather>) -> Option<Duration> {
     let now = *weather.wait_for(|weather| *weather != Weather::Frozen).await.ok()?;
     match now {
-        Weather::Fair | Weather::Frozen => Some(Duration::ZERO),
+        Weather::Fair | Weather::Frozen | Weather::SwallowsCommits => Some(Duration::ZERO),
         Weather::Slow(delay) => Some(delay),
         Weather::Cut => None,
     }

@@ -61,7 +61,11 @@ async fn a_server_that_refuses_logins_is_left_alone_and_taken_back() {
     };
     let error = open.error.clone().unwrap();
     assert_eq!((refused, error["retryable"].as_bool()), (5, Some(true)), "{}", open.text);
-    assert!(open.text.contains("5 attempts in a row failed, the last because the database refused the login; the next one is made in 30s"), "{}", open.text);
+    assert!(
+        open.text.contains("5 attempts in a row failed, the last because the database refused the login; the next one is made in 30s"),
+        "{}",
+        open.text
+    );
     let mut took = Vec::new();
     for _ in 0..20 {
         let called = select().await;
@@ -143,7 +147,11 @@ async fn a_full_pool_turns_calls_away_in_time_and_says_who_fills_it() {
             "" => done += 1,
             "POOL_EXHAUSTED" if called.text.contains("calls wait for a connection to `main` already") => many += 1,
             "POOL_EXHAUSTED" => {
-                assert!(called.text.contains("no connection to `main` came free within 500ms (2 of 2 in use: 2 by you)"), "{}", called.text);
+                assert!(
+                    called.text.contains("no connection to `main` came free within 500ms (2 of 2 in use: 2 by you)"),
+                    "{}",
+                    called.text
+                );
                 assert_eq!(called.error.unwrap()["retryable"], true);
                 late += 1;
             }

@@ -60,7 +60,7 @@ impl Server {
                 server.finish(make).await;
             }
             Kind::MariaDb => {
-                let init = "CREATE USER IF NOT EXISTS 'root'@'127.0.0.1'; ALTER USER 'root'@'127.0.0.1' IDENTIFIED BY '';\n\
+                let init = "CREATE USER IF NOT EXISTS 'root'@'127.0.0.1';\nALTER USER 'root'@'127.0.0.1' IDENTIFIED BY '';\n\
                             GRANT ALL PRIVILEGES ON *.* TO 'root'@'127.0.0.1' WITH GRANT OPTION;\nCREATE DATABASE IF NOT EXISTS outages;\n";
                 fs::write(server.folder.join("init.sql"), init).unwrap();
                 let mut make = server.command("mariadb-install-db");
@@ -146,7 +146,12 @@ impl Server {
                 command.arg(format!("--socket={}", self.folder.join("socket").display()));
                 command.arg(format!("--pid-file={}", self.folder.join("pid").display()));
                 command.arg(format!("--init-file={}", self.folder.join("init.sql").display()));
-                command.args(["--bind-address=127.0.0.1", "--skip-name-resolve", "--innodb-use-native-aio=0", "--innodb-buffer-pool-size=32M"]);
+                command.args([
+                    "--bind-address=127.0.0.1",
+                    "--skip-name-resolve",
+                    "--innodb-use-native-aio=0",
+                    "--innodb-buffer-pool-size=32M",
+                ]);
                 // The log goes to the system at each commit: that outlives a killed process.
                 command.args(["--innodb-flush-log-at-trx-commit=2", "--max-connections=100", "--loose-skip-performance-schema"]);
                 command.args(&self.settings);

@@ -115,8 +115,10 @@ impl Availability {
         let Self { name, rules, .. } = self;
         let pause = pause.max(Duration::from_millis(1));
         let seconds = pause.as_millis().div_ceil(1_000);
-        let message =
-            format!("database `{name}` is not available: {} attempts in a row failed, the last because {reason}; the next one is made in {seconds}s", rules.failures);
+        let message = format!(
+            "database `{name}` is not available: {} attempts in a row failed, the last because {reason}; the next one is made in {seconds}s",
+            rules.failures
+        );
         DatabaseError::new(ErrorKind::Unavailable, message)
             .hint("wait before calling again; the host asks it every second meanwhile, so it may be back sooner")
             .retry_after(pause)

@@ -190,8 +190,7 @@ mod tests {
     use super::*;
 
     fn places(max: u32, acquire_timeout_ms: u64, max_waiting: u32) -> Places {
-        let config =
-            PoolConfig { max, acquire_timeout: Duration::from_millis(acquire_timeout_ms), max_waiting, ..PoolConfig::default() };
+        let config = PoolConfig { max, acquire_timeout: Duration::from_millis(acquire_timeout_ms), max_waiting, ..PoolConfig::default() };
         Places::new(&DatabaseName::parse("main").unwrap(), &config)
     }
 

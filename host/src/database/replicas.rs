@@ -265,7 +265,10 @@ mod tests {
             note_mark(&mut marks, at(second), position);
         }
         let to = |position| complete_to(Mark::Position(position), at(4), &marks);
-        assert_eq!([to(9), to(10), to(29), to(30), to(49), to(90)], [None, Some(at(1)), Some(at(1)), Some(at(2)), Some(at(2)), Some(at(3))]);
+        assert_eq!(
+            [to(9), to(10), to(29), to(30), to(49), to(90)],
+            [None, Some(at(1)), Some(at(1)), Some(at(2)), Some(at(2)), Some(at(3))]
+        );
         assert_eq!(complete_to(Mark::Behind(Duration::from_secs(3)), at(4), &marks), Some(at(1)));
         assert_eq!(complete_to(Mark::Unknown, at(4), &marks), None);
         note_mark(&mut marks, at(5), 20);

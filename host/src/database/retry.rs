@@ -174,8 +174,10 @@ mod tests {
             (Fault::Rejection, Effect::None, 1, 1),
             (Fault::Statement, Effect::None, 1, 1),
         ] {
-            let made =
-                (attempts(Repeat::Always, error(fault, effect), limit).await, attempts(Repeat::WithoutEffect, error(fault, effect), limit).await);
+            let made = (
+                attempts(Repeat::Always, error(fault, effect), limit).await,
+                attempts(Repeat::WithoutEffect, error(fault, effect), limit).await,
+            );
             assert_eq!(made, (reads, writes), "{fault:?} {effect:?}");
         }
     }

@@ -34,7 +34,8 @@ pub(super) fn of_statement(error: sqlx::Error) -> DatabaseError {
 
 /// The error of a connection that could not be made; says why without saying where to.
 pub(super) fn connecting(name: &str, error: &sqlx::Error) -> DatabaseError {
-    let failed = |why: &str, fault| DatabaseError::new(ErrorKind::Unavailable, format!("database `{name}` is not available: {why}")).fault(fault);
+    let failed =
+        |why: &str, fault| DatabaseError::new(ErrorKind::Unavailable, format!("database `{name}` is not available: {why}")).fault(fault);
     let unavailable = |why: &str| failed(why, Fault::Connection);
     let rejected = |why: &str| failed(why, Fault::Rejection);
     match error {

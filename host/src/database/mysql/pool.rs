@@ -261,3 +261,40 @@ async fn close_idle(pool: Weak<Shared>, idle_timeout: Duration) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sqlx::AssertSqlSafe;
+    use sqlx::Executor;
+
+    use super::*;
+    use crate::config::DatabaseName;
+    use crate::database::mysql::connect;
+
+    #[tokio::test]
+    async fn idle_sessions_are_tested_in_the_background_and_dead_ones_are_dropped() {
+        let url = std::env::var("TIDEGATE_TEST_MYSQL").unwrap();
+        let config = DatabaseConfig::new(DatabaseName::parse("main").unwrap(), &url).unwrap();
+        let pool = Pool::new(&config, connect::options(&config).unwrap());
+        let (first, second) = (pool.lend(Access::Read).await.unwrap(), pool.lend(Access::Read).await.unwrap());
+        let (lives, dies) = (first.session.id, second.session.id);
+        first.give_back();
+        second.give_back();
+        let long_ago = Instant::now() - CHECKED_AFTER - Duration::from_secs(1);
+        for idle in &mut pool.shared.lock().sessions {
+            idle.seen = long_ago;
+        }
+        pool.shared.test_idle().await;
+        assert!(pool.shared.lock().sessions.iter().all(|idle| idle.seen > long_ago));
+        assert_eq!((pool.shared.lock().sessions.len(), pool.shared.places.in_use()), (2, 0));
+
+        let mut beside = pool.open_beside().await.unwrap();
+        (&mut beside).execute(AssertSqlSafe(format!("KILL {dies}"))).await.unwrap();
+        for idle in pool.shared.lock().sessions.iter_mut().filter(|idle| idle.session.id == dies) {
+            idle.seen = long_ago;
+        }
+        pool.shared.test_idle().await;
+        assert_eq!(pool.shared.lock().sessions.iter().map(|idle| idle.session.id).collect::<Vec<_>>(), [lives]);
+        pool.close().await;
+    }
+}

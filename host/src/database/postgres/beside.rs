@@ -12,7 +12,8 @@ use crate::database::error::DatabaseError;
 use crate::database::replicas::Mark;
 
 /// Where the log is inserted, which is ahead of every commit that was acknowledged, written out or not.
-const WRITTEN: &str = "SELECT CASE WHEN NOT pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_current_wal_insert_lsn() END::pg_catalog.text";
+const WRITTEN: &str =
+    "SELECT CASE WHEN NOT pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_current_wal_insert_lsn() END::pg_catalog.text";
 
 /// What a server that follows another one has done of its log; nothing of one that follows nobody (any more).
 const REPLAYED: &str = "SELECT CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn() END::pg_catalog.text";

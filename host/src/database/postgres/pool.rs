@@ -237,3 +237,38 @@ impl Session {
         drop(place);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::DatabaseConfig;
+    use crate::database::postgres::connect::Purpose;
+    use crate::database::postgres::connect::host_batch;
+
+    #[tokio::test]
+    async fn idle_sessions_are_tested_in_the_background_and_dead_ones_are_dropped() {
+        let url = std::env::var("TIDEGATE_TEST_POSTGRES").unwrap();
+        let config = DatabaseConfig::new(DatabaseName::parse("main").unwrap(), &url).unwrap();
+        let pool = Pool::new(&config.name, Connector::new(&config, Purpose::Read).unwrap(), config.pool.clone());
+        let (first, second) = (pool.acquire().await.unwrap(), pool.acquire().await.unwrap());
+        let (lives, dies) = (first.pid(), second.pid());
+        first.release();
+        second.release();
+        let long_ago = Instant::now() - TEST_AFTER - Duration::from_secs(1);
+        for idle in pool.inner.idle().iter_mut() {
+            idle.seen = long_ago;
+        }
+        pool.inner.test_idle().await;
+        assert!(pool.inner.idle().iter().all(|idle| idle.seen > long_ago));
+        assert_eq!((pool.inner.idle().len(), pool.inner.places.in_use()), (2, 0));
+
+        let mut beside = pool.connector().open_control().await.unwrap();
+        host_batch(&mut beside, format!("SELECT pg_terminate_backend({dies}, 5000)")).await.unwrap();
+        for idle in pool.inner.idle().iter_mut().filter(|idle| idle.body.pid == dies) {
+            idle.seen = long_ago;
+        }
+        pool.inner.test_idle().await;
+        assert_eq!(pool.inner.idle().iter().map(|idle| idle.body.pid).collect::<Vec<_>>(), [lives]);
+        pool.close().await;
+    }
+}

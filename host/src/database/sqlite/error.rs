@@ -46,8 +46,9 @@ pub(super) fn of_sqlite(raw: &RawError, stage: Stage, place: &Place) -> Database
         ffi::SQLITE_FULL => plain(ErrorKind::Unavailable, "there is no space left for the database to write"),
         ffi::SQLITE_CANTOPEN => cannot_open(place),
         ffi::SQLITE_IOERR if place.path().is_some_and(Path::is_dir) => cannot_open(place),
-        ffi::SQLITE_NOTADB => plain(ErrorKind::Unavailable, format!("`{}` is no SQLite database, or an encrypted one", place.label()))
-            .fault(Fault::Rejection),
+        ffi::SQLITE_NOTADB => {
+            plain(ErrorKind::Unavailable, format!("`{}` is no SQLite database, or an encrypted one", place.label())).fault(Fault::Rejection)
+        }
         ffi::SQLITE_CORRUPT => plain(ErrorKind::Failed, format!("`{}` is damaged", place.label()))
             .hint("`PRAGMA integrity_check` tells where; restore it from a backup"),
         ffi::SQLITE_IOERR | ffi::SQLITE_PERM | ffi::SQLITE_PROTOCOL | ffi::SQLITE_NOLFS => {
