@@ -3,6 +3,7 @@
 mod cache;
 pub mod environment;
 pub mod file;
+mod outage;
 mod section;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+
+pub use outage::BreakerConfig;
+pub use outage::ReplicaConfig;
+pub use outage::RetryConfig;
 
 /// The operator's name for a database: 1 to 64 letters, digits, `_` or `-`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -111,6 +116,8 @@ pub struct PoolConfig {
     pub idle_timeout: Duration,
     /// When a connection is closed whatever it does; default 30 min.
     pub max_lifetime: Duration,
+    /// Calls that may wait for a connection at once; default 256. More are turned away without waiting.
+    pub max_waiting: u32,
 }
 
 impl Default for PoolConfig {
@@ -120,6 +127,7 @@ impl Default for PoolConfig {
             acquire_timeout: Duration::from_secs(5),
             idle_timeout: Duration::from_mins(10),
             max_lifetime: Duration::from_mins(30),
+            max_waiting: 256,
         }
     }
 }
@@ -158,6 +166,12 @@ pub struct DatabaseConfig {
     pub tls: TlsConfig,
     /// Whether it may be served to the network with a role that nothing in the database limits; default false.
     pub allow_superuser: bool,
+    /// How often what failed for a passing reason is tried.
+    pub retry: RetryConfig,
+    /// When it is left alone.
+    pub breaker: BreakerConfig,
+    /// Servers that follow it.
+    pub replicas: ReplicaConfig,
 }
 
 impl DatabaseConfig {
@@ -174,6 +188,9 @@ impl DatabaseConfig {
             max_bytes: 96 << 10,
             tls: TlsConfig::default(),
             allow_superuser: false,
+            retry: RetryConfig::default(),
+            breaker: BreakerConfig::default(),
+            replicas: ReplicaConfig::default(),
         })
     }
 

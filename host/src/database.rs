@@ -4,14 +4,19 @@
 //! session whose engine enforces the judgement. Reads and writes are different functions, and only a database whose mode
 //! is read-write has the second.
 
+mod availability;
+mod breaker;
 pub mod cacheable;
 pub mod catalog;
 pub mod cursor;
 mod dependencies;
 pub mod error;
 mod mysql;
+mod places;
 mod postgres;
 pub mod probe;
+mod replicas;
+mod retry;
 pub mod rows;
 pub mod sample_file;
 pub mod setup;
@@ -21,6 +26,7 @@ mod suggest;
 mod supervise;
 pub mod value;
 pub mod versions;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -32,6 +38,7 @@ use crate::config::DatabaseName;
 use crate::config::EngineKind;
 use crate::config::Mode;
 
+use availability::Availability;
 use catalog::DatabaseDetails;
 use catalog::Routine;
 use catalog::RoutineFilter;
@@ -43,6 +50,10 @@ use dependencies::Keeper;
 use error::DatabaseError;
 use error::ErrorKind;
 use probe::Probes;
+use replicas::Mark;
+use replicas::Replicas;
+use retry::Attempts;
+use retry::Repeat;
 use rows::RowLimits;
 use rows::RowSet;
 use setup::Setup;
@@ -52,6 +63,7 @@ use value::Value;
 use versions::Outcome;
 use versions::Touched;
 use versions::Versions;
+use watch::Watch;
 
 /// How much longer than a statement may run a write of unknown outcome may still take effect.
 const UNKNOWN_FOR: Duration = Duration::from_secs(10);
@@ -65,6 +77,8 @@ pub struct RunOptions {
     pub limits: RowLimits,
     /// How the session begins that it runs in.
     pub setup: Setup,
+    /// Whether a reading statement must not go to a replica, because its rows are kept: they could be older than what was written.
+    pub from_primary: bool,
 }
 
 /// What a statement did.
@@ -85,7 +99,20 @@ pub struct BatchError {
     pub error: DatabaseError,
 }
 
-/// The engines behind one interface. Each has the same functions in files of the same names.
+impl AsRef<DatabaseError> for BatchError {
+    fn as_ref(&self) -> &DatabaseError {
+        &self.error
+    }
+}
+
+impl From<DatabaseError> for BatchError {
+    fn from(error: DatabaseError) -> Self {
+        Self { index: 0, error }
+    }
+}
+
+/// The engines behind one interface. Each has the same functions in files of the same names. Cheap to clone.
+#[derive(Clone)]
 enum Engine {
     Sqlite(sqlite::Sqlite),
     Postgres(postgres::Postgres),
@@ -103,10 +130,65 @@ macro_rules! each_engine {
     };
 }
 
+/// Makes attempts at something within `limit`, each with the time that is left, for as long as `retry` says that there is to be
+/// another one and the breaker lets them through.
+macro_rules! attempts {
+    ($database:expr, $call:expr, $repeat:expr, $limit:expr, $left:ident => $attempt:expr) => {{
+        let database = $database;
+        database.watch.start(&database.engine, &database.availability);
+        let mut attempts = Attempts::new($call, &database.availability, &database.config.retry, $repeat, $limit);
+        loop {
+            match attempts.begin().await {
+                Ok($left) => {
+                    let result = $attempt;
+                    if let Some(result) = attempts.settle(result) {
+                        break result;
+                    }
+                }
+                Err(error) => break Err(error),
+            }
+        }
+    }};
+}
+
+impl Engine {
+    /// Prepares it without connecting.
+    fn new(config: &DatabaseConfig) -> Result<Self, DatabaseError> {
+        Ok(match config.engine {
+            EngineKind::Sqlite => Self::Sqlite(sqlite::Sqlite::new(config)?),
+            EngineKind::Postgres => Self::Postgres(postgres::Postgres::new(config)?),
+            EngineKind::MySql => Self::MySql(mysql::MySql::new(config)?),
+        })
+    }
+
+    async fn read(&self, call: &Call, statement: &Statement, parameters: &[Value], options: &RunOptions) -> Result<RowSet, DatabaseError> {
+        each_engine!(self, engine => engine.read(call, statement, parameters, options).await)
+    }
+
+    async fn check(&self) -> Result<(), DatabaseError> {
+        each_engine!(self, engine => engine.check().await)
+    }
+
+    async fn mark(&self) -> Result<Mark, DatabaseError> {
+        each_engine!(self, engine => engine.mark().await)
+    }
+
+    async fn progress(&self) -> Result<Mark, DatabaseError> {
+        each_engine!(self, engine => engine.progress().await)
+    }
+
+    async fn close(&self) {
+        each_engine!(self, engine => engine.close().await);
+    }
+}
+
 /// One configured database.
 pub struct Database {
     config: DatabaseConfig,
     engine: Engine,
+    availability: Arc<Availability>,
+    watch: Watch,
+    replicas: Replicas,
     versions: Arc<Versions>,
     keeper: Keeper,
     probes: Probes,
@@ -119,13 +201,12 @@ impl Database {
     ///
     /// A URL or certificate that makes no sense.
     pub fn new(config: DatabaseConfig) -> Result<Self, DatabaseError> {
-        let engine = match config.engine {
-            EngineKind::Sqlite => Engine::Sqlite(sqlite::Sqlite::new(&config)?),
-            EngineKind::Postgres => Engine::Postgres(postgres::Postgres::new(&config)?),
-            EngineKind::MySql => Engine::MySql(mysql::MySql::new(&config)?),
-        };
+        let engine = Engine::new(&config)?;
+        let replicas = Replicas::new(&config, &engine, Engine::new)?;
+        let availability = Arc::new(Availability::new(config.name.clone(), config.breaker.clone()));
         let versions = Versions::new(config.name.as_str(), config.statement_timeout + UNKNOWN_FOR);
-        Ok(Self { engine, keeper: Keeper::new(versions.clone()), versions, probes: Probes::default(), config })
+        let keeper = Keeper::new(versions.clone());
+        Ok(Self { config, engine, availability, watch: Watch::new(), replicas, versions, keeper, probes: Probes::default() })
     }
 
     /// Its configuration.
@@ -184,7 +265,14 @@ impl Database {
         options: &RunOptions,
     ) -> Result<RowSet, DatabaseError> {
         expect_kind(statement, &[StatementKind::Read])?;
-        let result = each_engine!(&self.engine, engine => engine.read(call, statement, parameters, options).await);
+        if !options.from_primary
+            && let Some(answered) = self.replicas.read(call, statement, parameters, options).await
+        {
+            return answered;
+        }
+        let result = attempts!(self, call, Repeat::Always, options.timeout, timeout => {
+            self.engine.read(call, statement, parameters, &RunOptions { timeout, ..options.clone() }).await
+        });
         match result {
             Err(error) => Err(suggest::nearest_names(self, call, Some(statement), error).await),
             rows => rows,
@@ -208,8 +296,12 @@ impl Database {
                 .map_err(|error| BatchError { index, error })?;
         }
         let judged: Vec<Statement> = statements.iter().map(|(statement, _)| statement.clone()).collect();
+        let _writing = self.replicas.writing(&call.caller);
         let writing = self.versions.begin(self.touched(&judged));
-        let result = each_engine!(&self.engine, engine => engine.write(call, statements, options).await);
+        let result = attempts!(self, call, Repeat::WithoutEffect, options.timeout, timeout => {
+            let options = RunOptions { timeout, ..options.clone() };
+            each_engine!(&self.engine, engine => engine.write(call, statements.clone(), &options).await)
+        });
         // Before anybody hears of it.
         writing.end(Outcome::of(result.as_ref().err().map(|failed| &failed.error)));
         match result {
@@ -235,8 +327,13 @@ impl Database {
     ) -> Result<Execution, DatabaseError> {
         self.expect_writable()?;
         expect_kind(&statement, &[StatementKind::Admin])?;
+        let _writing = self.replicas.writing(&call.caller);
         let changing = self.versions.begin(Touched::schema());
-        let done = each_engine!(&self.engine, engine => engine.write(call, vec![(statement, parameters)], options).await);
+        let statements = vec![(statement, parameters)];
+        let done = attempts!(self, call, Repeat::WithoutEffect, options.timeout, timeout => {
+            let options = RunOptions { timeout, ..options.clone() };
+            each_engine!(&self.engine, engine => engine.write(call, statements.clone(), &options).await)
+        });
         changing.end(Outcome::of(done.as_ref().err().map(|failed| &failed.error)));
         let executions = done.map_err(|failed| failed.error)?;
         Ok(executions.into_iter().next().unwrap_or(Execution { affected: 0, returned: None }))
@@ -248,7 +345,7 @@ impl Database {
     ///
     /// What the engine says.
     pub async fn details(&self, call: &Call) -> Result<DatabaseDetails, DatabaseError> {
-        each_engine!(&self.engine, engine => engine.details(call).await)
+        attempts!(self, call, Repeat::Always, call.remaining(), _left => each_engine!(&self.engine, engine => engine.details(call).await))
     }
 
     /// Its schemas by name, the system's left out.
@@ -257,7 +354,7 @@ impl Database {
     ///
     /// What the engine says.
     pub async fn schemas(&self, call: &Call) -> Result<Vec<Schema>, DatabaseError> {
-        each_engine!(&self.engine, engine => engine.schemas(call).await)
+        attempts!(self, call, Repeat::Always, call.remaining(), _left => each_engine!(&self.engine, engine => engine.schemas(call).await))
     }
 
     /// Tables and views by schema and name, at most `filter.limit`.
@@ -266,7 +363,7 @@ impl Database {
     ///
     /// What the engine says.
     pub async fn tables(&self, call: &Call, filter: &TableFilter) -> Result<Vec<TableSummary>, DatabaseError> {
-        each_engine!(&self.engine, engine => engine.tables(call, filter).await)
+        attempts!(self, call, Repeat::Always, call.remaining(), _left => each_engine!(&self.engine, engine => engine.tables(call, filter).await))
     }
 
     /// Everything about one table.
@@ -275,7 +372,9 @@ impl Database {
     ///
     /// `UnknownTable` with the nearest names, else what the engine says.
     pub async fn table(&self, call: &Call, schema: Option<&str>, name: &str) -> Result<Table, DatabaseError> {
-        let found = each_engine!(&self.engine, engine => engine.table(call, schema, name).await)?;
+        let found = attempts!(self, call, Repeat::Always, call.remaining(), _left => {
+            each_engine!(&self.engine, engine => engine.table(call, schema, name).await)
+        })?;
         match found {
             Some(table) => Ok(table),
             None => Err(suggest::unknown_table(self, call, schema, name).await),
@@ -288,7 +387,15 @@ impl Database {
     ///
     /// What the engine says.
     pub async fn routines(&self, call: &Call, filter: &RoutineFilter) -> Result<Vec<Routine>, DatabaseError> {
-        each_engine!(&self.engine, engine => engine.routines(call, filter).await)
+        attempts!(self, call, Repeat::Always, call.remaining(), _left => each_engine!(&self.engine, engine => engine.routines(call, filter).await))
+    }
+
+    /// Whether it answered when it was last asked anything; none when it never was. Waits for nothing: the question is asked in the
+    /// background, now and for a minute from now on.
+    pub fn answers(&self) -> Option<bool> {
+        self.watch.start(&self.engine, &self.availability);
+        self.watch.want();
+        self.availability.answers()
     }
 
     /// What is behind its names, as the engine's catalog has it.
@@ -308,7 +415,9 @@ impl Database {
 
     /// Closes every connection.
     pub async fn close(&self) {
-        each_engine!(&self.engine, engine => engine.close().await);
+        self.watch.stop();
+        self.replicas.close().await;
+        self.engine.close().await;
     }
 
     fn expect_writable(&self) -> Result<(), DatabaseError> {

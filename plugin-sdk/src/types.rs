@@ -82,6 +82,6 @@ impl DatabaseError {
 impl Failure {
     /// A failure with a message and nothing else.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None, sqlstate: None }
+        Self { message: message.into(), hint: None, sqlstate: None, retry_after_ms: None, effect_unknown: false }
     }
 }

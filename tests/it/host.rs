@@ -171,10 +171,15 @@ impl HttpHost {
         self.log.lock().unwrap().clone()
     }
 
+    /// Its process.
+    pub(crate) fn process_id(&self) -> u32 {
+        self.child.id().expect("it runs")
+    }
+
     /// Asks it to stop with SIGTERM and answers its exit code.
     #[cfg(unix)]
     pub(crate) async fn terminate(mut self) -> Option<i32> {
-        let id = self.child.id().expect("it runs");
+        let id = self.process_id();
         let sent = Command::new("kill").args(["-TERM", &id.to_string()]).status().await.expect("`kill` is there");
         assert!(sent.success());
         let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("it ends in time");

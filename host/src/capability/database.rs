@@ -15,6 +15,7 @@ use crate::capability::State;
 use crate::capability::error;
 use crate::capability::rows::GuestRows;
 use crate::capability::statement::Done;
+use crate::capability::statement::Sending;
 use crate::capability::statement::Way;
 use crate::capability::value;
 use crate::config::Right;
@@ -180,8 +181,8 @@ impl State {
         let timeout = time_limit(database, options.timeout_ms);
         let way = Way { database, kinds: &[StatementKind::Read], in_transaction: false, limits };
         let passage = self.passage();
-        let read = async |statement: Statement, values: Arc<[Value]>| {
-            let run = RunOptions { timeout, limits, setup: passage.setup(database, false).await? };
+        let read = async |Sending { statement, values, to_be_kept }| {
+            let run = RunOptions { timeout, limits, setup: passage.setup(database, false).await?, from_primary: to_be_kept };
             database.read(&passage.call, &statement, &values, &run).await.map(Done::from)
         };
         match passage.run(way, statement, values, read).await {
@@ -239,8 +240,8 @@ impl database_write::Host for State {
         let done = async {
             let Judged { database, statement, values, timeout, limits } = judged?;
             let way = Way { database: &database, kinds: &WRITES, in_transaction: false, limits };
-            let write = async |statement: Statement, values: Arc<[Value]>| {
-                let run = RunOptions { timeout, limits, setup: passage.setup(&database, true).await? };
+            let write = async |Sending { statement, values, .. }| {
+                let run = RunOptions { timeout, limits, setup: passage.setup(&database, true).await?, from_primary: true };
                 let touched = database.touched([&statement]);
                 let statements = vec![(statement, values.to_vec())];
                 let done = database.write(&passage.call, statements, &run).await.map_err(|failed| failed.error);
@@ -289,7 +290,7 @@ impl database_write::Host for State {
             let statements: Vec<(Statement, Vec<Value>)> = statements;
             let setup = passage.setup(&database, true).await.map_err(|error| BatchError { index: 0, error })?;
             let touched = database.touched(statements.iter().map(|(statement, _)| statement));
-            let done = database.write(&passage.call, statements, &RunOptions { timeout, limits, setup }).await;
+            let done = database.write(&passage.call, statements, &RunOptions { timeout, limits, setup, from_primary: true }).await;
             passage.tell_of_write(&database, &touched, Outcome::of(done.as_ref().err().map(|failed| &failed.error))).await;
             done
         };
@@ -314,8 +315,8 @@ impl database_admin::Host for State {
         let done = async {
             let Judged { database, statement, values, timeout, limits } = judged?;
             let way = Way { database: &database, kinds: &[StatementKind::Admin], in_transaction: false, limits };
-            let administer = async |statement: Statement, values: Arc<[Value]>| {
-                let run = RunOptions { timeout, limits, setup: passage.setup(&database, true).await? };
+            let administer = async |Sending { statement, values, .. }| {
+                let run = RunOptions { timeout, limits, setup: passage.setup(&database, true).await?, from_primary: true };
                 let done = database.administer(&passage.call, statement, values.to_vec(), &run).await;
                 passage.tell_of_write(&database, &Touched::schema(), Outcome::of(done.as_ref().err())).await;
                 done.map(Done::from)

@@ -1,7 +1,10 @@
 //! Database errors between the contract and the database layer.
 
+use std::time::Duration;
+
 use crate::bindings::tidegate::plugin::types;
 use crate::database::error::DatabaseError;
+use crate::database::error::Effect;
 use crate::database::error::ErrorKind;
 
 /// Pairs every kind with its case, in both directions, so that neither can miss one.
@@ -9,7 +12,13 @@ macro_rules! kinds {
     ($($kind:ident),* $(,)?) => {
         /// An error on its way to a guest.
         pub(crate) fn to_guest(error: DatabaseError) -> types::DatabaseError {
-            let failure = types::Failure { message: error.message, hint: error.hint, sqlstate: error.sqlstate };
+            let failure = types::Failure {
+                message: error.message,
+                hint: error.hint,
+                sqlstate: error.sqlstate,
+                retry_after_ms: error.retry_after.map(|pause| u32::try_from(pause.as_millis()).unwrap_or(u32::MAX)),
+                effect_unknown: error.effect == Effect::Unknown,
+            };
             match error.kind {
                 $(ErrorKind::$kind => types::DatabaseError::$kind(failure),)*
             }
@@ -20,7 +29,13 @@ macro_rules! kinds {
             let (kind, failure) = match error {
                 $(types::DatabaseError::$kind(failure) => (ErrorKind::$kind, failure),)*
             };
-            DatabaseError { kind, message: failure.message, hint: failure.hint, sqlstate: failure.sqlstate }
+            DatabaseError {
+                hint: failure.hint,
+                sqlstate: failure.sqlstate,
+                effect: if failure.effect_unknown { Effect::Unknown } else { Effect::None },
+                retry_after: failure.retry_after_ms.map(|ms| Duration::from_millis(ms.into())),
+                ..DatabaseError::new(kind, failure.message)
+            }
         }
     };
 }

@@ -72,6 +72,16 @@ impl Done {
     }
 }
 
+/// A statement on its way to the database.
+pub(super) struct Sending {
+    /// As it is after the hooks.
+    pub(super) statement: Statement,
+    /// Its parameters.
+    pub(super) values: Arc<[Value]>,
+    /// Whether its rows are kept, so that they must be those of now.
+    pub(super) to_be_kept: bool,
+}
+
 /// How a statement runs: what it may be, and in what.
 #[derive(Clone, Copy)]
 pub(super) struct Way<'a> {
@@ -116,14 +126,14 @@ impl Passage {
         way: Way<'_>,
         statement: Statement,
         values: Vec<Value>,
-        run: impl Fn(Statement, Arc<[Value]>) -> F,
+        run: impl Fn(Sending) -> F,
     ) -> Result<Done, DatabaseError>
     where
         F: Future<Output = Result<Done, DatabaseError>> + Send,
     {
         let hooks = self.services.hooks.current();
         if hooks.is_empty() {
-            return run(statement, values.into()).await;
+            return run(Sending { statement, values: values.into(), to_be_kept: false }).await;
         }
         let mut asking = self.asking(way, statement, values);
         self.before(&hooks, way, &mut asking).await?;
@@ -131,7 +141,7 @@ impl Passage {
         let (done, provided_by) = match self.provided(&hooks, way, &mut asking).await? {
             Some((plugin, Provided::Rows(rows))) => (Done::from(rows), Some(plugin)),
             Some((plugin, Provided::Keep(policy))) => self.send_and_keep(&hooks, &asking, plugin, policy, &run).await?,
-            None => (self.send(&hooks, &asking, &run).await?, None),
+            None => (self.send(&hooks, &asking, false, &run).await?, None),
         };
         let Done { affected, rows } = done;
         let mut ran = Ran { asking, affected, rows, duration: started.elapsed(), provided_by };
@@ -240,21 +250,21 @@ impl Passage {
         asking: &Asking,
         plugin: Arc<str>,
         policy: KeepPolicy,
-        run: &impl Fn(Statement, Arc<[Value]>) -> F,
+        run: &impl Fn(Sending) -> F,
     ) -> Result<(Done, Option<Arc<str>>), DatabaseError>
     where
         F: Future<Output = Result<Done, DatabaseError>> + Send,
     {
         let (Some(cache), Some(kept)) = (&self.services.cache, &asking.kept) else {
-            return Ok((self.send(hooks, asking, run).await?, None));
+            return Ok((self.send(hooks, asking, false, run).await?, None));
         };
         let Some(stamp) = kept.stamp(&self.call, cache, policy).await else {
-            return Ok((self.send(hooks, asking, run).await?, None));
+            return Ok((self.send(hooks, asking, false, run).await?, None));
         };
         loop {
             match cache.flight(kept.digest(), &stamp) {
                 Flight::Leader(leader) => {
-                    let done = match self.send(hooks, asking, run).await {
+                    let done = match self.send(hooks, asking, true, run).await {
                         Ok(done) => done,
                         Err(error) => {
                             // They would wait one after another for what fails most likely in the same way.
@@ -271,7 +281,7 @@ impl Passage {
                 }
                 Flight::Follower(follower) => match self.waited(follower.landing()).await? {
                     Landing::Rows(entry) => return Ok((Done::from(entry.rows.clone()), Some(plugin))),
-                    Landing::Nothing => return Ok((self.send(hooks, asking, run).await?, None)),
+                    Landing::Nothing => return Ok((self.send(hooks, asking, false, run).await?, None)),
                     Landing::Abandoned => {}
                 },
             }
@@ -328,18 +338,20 @@ impl Passage {
         &self,
         hooks: &StatementHooks,
         asking: &Asking,
-        run: &impl Fn(Statement, Arc<[Value]>) -> F,
+        to_be_kept: bool,
+        run: &impl Fn(Sending) -> F,
     ) -> Result<Done, DatabaseError>
     where
         F: Future<Output = Result<Done, DatabaseError>> + Send,
     {
-        let error = match run(asking.statement.clone(), asking.parameters.clone()).await {
+        let sending = || Sending { statement: asking.statement.clone(), values: asking.parameters.clone(), to_be_kept };
+        let error = match run(sending()).await {
             Ok(done) => return Ok(done),
             Err(error) => error,
         };
         let failed = self.failed(hooks, asking.clone(), error).await;
         if failed.try_again && may_try_again(asking.statement.kind, &failed.error) && !asking.in_transaction {
-            return run(asking.statement.clone(), asking.parameters.clone()).await;
+            return run(sending()).await;
         }
         Err(failed.error)
     }

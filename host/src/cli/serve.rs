@@ -26,6 +26,8 @@ use crate::dispatch::Dispatcher;
 use crate::mcp;
 use crate::mcp::http::HttpError;
 use crate::mcp::http::HttpOptions;
+use crate::mcp::http::Readiness;
+use crate::mcp::http::Ready;
 use crate::mcp::server::Server;
 use crate::mcp::server::ServerOptions;
 use crate::plugin::source;
@@ -74,8 +76,21 @@ async fn serve_http(dispatcher: &Arc<Dispatcher>, config: &ServerConfig) -> Resu
     look_at_roles(dispatcher, config.http.ip().is_loopback()).await?;
     let server = server(dispatcher, config)?;
     let listening = |address| tracing::info!("Serving MCP at http://{address}/mcp");
-    let served = until_stopped(async |shutdown| mcp::http::serve(http_options(config), server, shutdown, listening).await).await;
+    let mut options = http_options(config);
+    options.ready = ready(dispatcher.databases().clone());
+    let served = until_stopped(async |shutdown| mcp::http::serve(options, server, shutdown, listening).await).await;
     served?.map_err(|error| http_failure(&error))
+}
+
+/// What `/health/ready` says: how many databases answered when they were last asked something.
+fn ready(databases: Databases) -> Ready {
+    Arc::new(move || {
+        let answers = databases.iter().filter_map(|database| database.answers());
+        answers.fold(Readiness::default(), |known, answers| match answers {
+            true => Readiness { answering: known.answering + 1, ..known },
+            false => Readiness { silent: known.silent + 1, ..known },
+        })
+    })
 }
 
 /// How long a database may take to say what its role may do, at the start.

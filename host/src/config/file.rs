@@ -37,6 +37,7 @@ use super::ServerConfig;
 use super::TlsConfig;
 use super::cache;
 use super::environment;
+use super::outage;
 use super::section::Document;
 use super::section::Section;
 
@@ -211,6 +212,9 @@ fn read_database(name: &str, mut section: Section<'_>, folder: &Path) -> Option<
     let max_rows = section.number("max_rows", 1, 1_000_000);
     let max_bytes = section.size("max_bytes", 1 << 10, 64 << 20);
     let allow_superuser = section.boolean("allow_superuser");
+    let retry = outage::read_retry(section.table("retry"));
+    let breaker = outage::read_breaker(section.table("breaker"));
+    let replicas = outage::read_replicas(&mut section, engine);
     section.finish();
     let engine = engine?;
     Some(DatabaseConfig {
@@ -224,6 +228,9 @@ fn read_database(name: &str, mut section: Section<'_>, folder: &Path) -> Option<
         max_bytes: max_bytes.unwrap_or(defaults.max_bytes),
         tls,
         allow_superuser: allow_superuser.unwrap_or_default(),
+        retry,
+        breaker,
+        replicas,
     })
 }
 
@@ -249,6 +256,7 @@ fn read_pool(mut section: Section<'_>) -> PoolConfig {
             .unwrap_or(defaults.acquire_timeout),
         idle_timeout: section.duration("idle_timeout", SECOND, DAY).unwrap_or(defaults.idle_timeout),
         max_lifetime: section.duration("max_lifetime", SECOND, 7 * DAY).unwrap_or(defaults.max_lifetime),
+        max_waiting: section.number("max_waiting", 0, 100_000).unwrap_or(defaults.max_waiting),
     };
     section.finish();
     pool
@@ -372,6 +380,8 @@ fn parse_address(text: &str) -> Option<SocketAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::BreakerConfig;
+    use crate::config::RetryConfig;
 
     fn variable(name: &str) -> Option<String> {
         (name == "DB").then(|| "postgres://u:p@h/d".to_owned())
@@ -388,7 +398,11 @@ mod tests {
             [databases.main]
             url = "${DB}"
             mode = "read-write"
-            pool = { max = 3, acquire_timeout = "1s", idle_timeout = "2m", max_lifetime = "1h" }
+            pool = { max = 3, acquire_timeout = "1s", idle_timeout = "2m", max_lifetime = "1h", max_waiting = 7 }
+            retry = { attempts = 2, base = "10ms", max = "2s" }
+            breaker = { failures = 3, open_for = "5s" }
+            replicas = ["${DB}", "postgres://r/d"]
+            max_replica_lag = "4s"
             statement_timeout = "7s"
             max_rows = 5
             max_bytes = "2 KiB"
@@ -399,7 +413,11 @@ mod tests {
         let [main] = &config.databases[..] else { panic!() };
         assert_eq!((main.name.as_str(), main.engine, main.mode), ("main", EngineKind::Postgres, Mode::ReadWrite));
         assert_eq!(main.url.reveal(), "postgres://u:p@h/d");
-        assert_eq!((main.pool.max, main.pool.max_lifetime), (3, Duration::from_hours(1)));
+        assert_eq!((main.pool.max, main.pool.max_lifetime, main.pool.max_waiting), (3, Duration::from_hours(1), 7));
+        assert_eq!(main.retry, RetryConfig { attempts: 2, base: Duration::from_millis(10), max: Duration::from_secs(2) });
+        assert_eq!(main.breaker, BreakerConfig { failures: 3, open_for: Duration::from_secs(5) });
+        assert_eq!(main.replicas.urls.iter().map(Secret::reveal).collect::<Vec<_>>(), ["postgres://u:p@h/d", "postgres://r/d"]);
+        assert_eq!(main.replicas.max_lag, Duration::from_secs(4));
         assert_eq!((main.statement_timeout, main.max_rows, main.max_bytes), (Duration::from_secs(7), 5, 2048));
         assert_eq!(main.tls.root_certificate.as_deref(), Some(Path::new("/etc/ca.pem")));
     }
@@ -470,6 +488,19 @@ mod tests {
              /etc/tidegate.toml:7: `databases.b.pool.max`: expected a whole number from 1 to 1000\n\
              /etc/tidegate.toml:8: `databases.b.statement_timeout`: expected a duration with its unit, for example `\"30s\"` or `\"10m\"`\n\
              /etc/tidegate.toml:9: `sever`: unknown key; did you mean `server`?"
+        );
+    }
+
+    #[test]
+    fn replicas_are_servers_of_the_same_kind_and_no_files() {
+        let problems = read(
+            "[databases.a]\nurl = 'sqlite:a.db'\nreplicas = ['sqlite:b.db']\n[databases.b]\nurl = '${DB}'\nreplicas = ['mysql://u:secret@h/d']\n",
+        )
+        .unwrap_err();
+        assert_eq!(
+            problems,
+            "/etc/tidegate.toml:3: `databases.a.replicas`: SQLite has none: a file is read where it lies; leave this out\n\
+             /etc/tidegate.toml:6: `databases.b.replicas`: every URL has to begin as the database's own does: a replica is a server of the same kind"
         );
     }
 

@@ -1,6 +1,7 @@
 //! What can go wrong between a statement and its rows, in terms a caller can act on.
 
 use std::fmt;
+use std::time::Duration;
 
 /// Which of the cases of `types.database-error` it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -71,6 +72,40 @@ impl ErrorKind {
     }
 }
 
+/// What lies behind a failure, as the engine tells it. Decides what is tried again and what the breaker counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Fault {
+    /// The statement, its values, its rights, a limit: the same again would fail again.
+    #[default]
+    Statement,
+    /// Another session was in the way, and the engine has undone the work: a serialization failure, a deadlock, a lock.
+    Conflict,
+    /// The server was not reached, or the connection to it broke.
+    Connection,
+    /// The server, or the file, is there and does not let the host in. Trying again at once does not help.
+    Rejection,
+}
+
+impl Fault {
+    /// Whether it speaks of the database as a whole, so that a breaker counts it.
+    pub fn is_of_database(self) -> bool {
+        matches!(self, Self::Connection | Self::Rejection)
+    }
+}
+
+/// What a statement that failed has left in the database.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Effect {
+    /// Nothing: it never began there, or the engine has answered that it undid it.
+    #[default]
+    None,
+    /// It had begun, and the connection was gone before its end was asked for. The engine undoes what its transactions cover;
+    /// a sequence or a table without transactions keeps what it got.
+    Undone,
+    /// Not known: the connection was gone while the end was on its way.
+    Unknown,
+}
+
 /// Why a database operation failed. Its texts are fit for a client: no credentials, hosts or values of others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DatabaseError {
@@ -82,12 +117,18 @@ pub struct DatabaseError {
     pub hint: Option<String>,
     /// SQLSTATE or the engine's own code.
     pub sqlstate: Option<String>,
+    /// What lies behind it.
+    pub fault: Fault,
+    /// What it has left in the database.
+    pub effect: Effect,
+    /// When the same may work again, where that is known.
+    pub retry_after: Option<Duration>,
 }
 
 impl DatabaseError {
     /// An error with a message and nothing else.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), hint: None, sqlstate: None }
+        Self { kind, message: message.into(), hint: None, sqlstate: None, fault: Fault::Statement, effect: Effect::None, retry_after: None }
     }
 
     /// Adds what to try next.
@@ -103,6 +144,27 @@ impl DatabaseError {
         self.sqlstate = Some(code.into());
         self
     }
+
+    /// Says what lies behind it.
+    #[must_use]
+    pub fn fault(mut self, fault: Fault) -> Self {
+        self.fault = fault;
+        self
+    }
+
+    /// Says what it has left in the database.
+    #[must_use]
+    pub fn effect(mut self, effect: Effect) -> Self {
+        self.effect = effect;
+        self
+    }
+
+    /// Adds when the same may work again.
+    #[must_use]
+    pub fn retry_after(mut self, pause: Duration) -> Self {
+        self.retry_after = Some(pause);
+        self
+    }
 }
 
 impl fmt::Display for DatabaseError {
@@ -112,3 +174,13 @@ impl fmt::Display for DatabaseError {
 }
 
 impl std::error::Error for DatabaseError {}
+
+impl AsRef<DatabaseError> for DatabaseError {
+    fn as_ref(&self) -> &DatabaseError {
+        self
+    }
+}
+
+/// The hint for a failure whose effect is not known: how to find out.
+pub(super) const FIND_OUT: &str =
+    "it may have taken effect: read the rows that it would have changed, and run it again only when they are as they were before";

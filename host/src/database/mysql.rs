@@ -1,5 +1,6 @@
 //! MySQL family: connections, statements, types and catalog.
 
+mod beside;
 mod catalog;
 mod connect;
 mod dependencies;
@@ -32,6 +33,7 @@ use super::catalog::TableFilter;
 use super::catalog::TableSummary;
 use super::dependencies::Facts;
 use super::error::DatabaseError;
+use super::replicas::Mark;
 use super::rows::RowSet;
 use super::statement::Statement;
 use super::value::Value;
@@ -41,7 +43,8 @@ use crate::config::Mode;
 
 use pool::Pool;
 
-/// One database of the family.
+/// One database of the family. Cheap to clone.
+#[derive(Clone)]
 pub(super) struct MySql {
     pool: Pool,
     mode: Mode,
@@ -110,6 +113,21 @@ impl MySql {
     /// A value that changes when one of these tables was written by whomever.
     pub(super) async fn probe(&self, call: &Call, tables: Vec<String>) -> Result<Option<String>, DatabaseError> {
         self.find_probe(call, tables).await
+    }
+
+    /// Whether the server lets a new connection in and answers on it.
+    pub(super) async fn check(&self) -> Result<(), DatabaseError> {
+        self.ask_for_life().await
+    }
+
+    /// Nothing to compare with: a replica of this family tells by itself how far it is behind.
+    pub(super) async fn mark(&self) -> Result<Mark, DatabaseError> {
+        Ok(Mark::Unknown)
+    }
+
+    /// How far this server, a replica, is behind.
+    pub(super) async fn progress(&self) -> Result<Mark, DatabaseError> {
+        self.find_lag().await
     }
 
     /// Closes every connection; waits at most for those in use.

@@ -3,6 +3,7 @@
 //! Text that came from outside goes to the server only as one prepared statement. What is sent in the simple protocol, which
 //! would run several, is text of this module alone.
 
+mod beside;
 mod catalog;
 mod connect;
 mod control;
@@ -37,6 +38,7 @@ use super::catalog::TableSummary;
 use super::dependencies::Facts;
 use super::error::DatabaseError;
 use super::error::ErrorKind;
+use super::replicas::Mark;
 use super::rows::RowSet;
 use super::statement::Statement;
 use super::value::Value;
@@ -45,6 +47,7 @@ use crate::config::DatabaseConfig;
 use crate::config::Mode;
 use crate::config::PoolConfig;
 
+use beside::Beside;
 use connect::Connector;
 use connect::Purpose;
 use control::Control;
@@ -55,7 +58,8 @@ use shape::Blanks;
 use types::Types;
 use volatility::Volatility;
 
-/// The pools of one database, and what is known about it.
+/// The pools of one database, and what is known about it. Cheap to clone.
+#[derive(Clone)]
 pub(super) struct Postgres {
     inner: Arc<Inner>,
 }
@@ -67,6 +71,8 @@ struct Inner {
     /// Only where the operator allows writing.
     writes: Option<Pool>,
     control: Arc<Control>,
+    /// Asks the server about itself.
+    beside: Beside,
     types: Types,
     blanks: Blanks,
     volatility: Volatility,
@@ -85,13 +91,14 @@ impl Postgres {
             Mode::ReadWrite => {
                 // Writers wait for each other in the server anyway.
                 let fewer = PoolConfig { max: config.pool.max.div_ceil(2), ..config.pool.clone() };
-                Some(Pool::new(Connector::new(config, Purpose::Write)?, fewer))
+                Some(Pool::new(&config.name, Connector::new(config, Purpose::Write)?, fewer))
             }
         };
         let inner = Inner {
             config: config.clone(),
-            reads: Pool::new(reading.clone(), config.pool.clone()),
+            reads: Pool::new(&config.name, reading.clone(), config.pool.clone()),
             writes,
+            beside: Beside::new(reading.clone()),
             control: Arc::new(Control::new(reading)),
             types: Types::new(),
             blanks: Blanks::default(),
@@ -156,6 +163,21 @@ impl Postgres {
         probe::probe(&self.inner, call, tables).await
     }
 
+    /// Whether the server lets a new connection in and answers on it.
+    pub(super) async fn check(&self) -> Result<(), DatabaseError> {
+        self.inner.beside.check().await
+    }
+
+    /// How far the log of the server is written, for comparing with what a replica has done of it.
+    pub(super) async fn mark(&self) -> Result<Mark, DatabaseError> {
+        self.inner.beside.written().await
+    }
+
+    /// How far this server, a replica, has come.
+    pub(super) async fn progress(&self) -> Result<Mark, DatabaseError> {
+        self.inner.beside.replayed().await
+    }
+
     /// Closes every connection; waits a few seconds at most for those in use.
     pub(super) async fn close(&self) {
         self.inner.reads.close().await;
@@ -163,6 +185,7 @@ impl Postgres {
             writes.close().await;
         }
         self.inner.control.close().await;
+        self.inner.beside.close().await;
     }
 }
 

@@ -20,6 +20,7 @@ mod tests;
 mod types;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -36,6 +37,9 @@ use super::catalog::TableFilter;
 use super::catalog::TableSummary;
 use super::dependencies::Facts;
 use super::error::DatabaseError;
+use super::error::Effect;
+use super::error::FIND_OUT;
+use super::replicas::Mark;
 use super::rows::RowSet;
 use super::statement::Statement;
 use super::value::Value;
@@ -48,19 +52,20 @@ use session::Job;
 use session::Session;
 use session::Wants;
 
-/// The pools of one database.
+/// The pools of one database. Cheap to clone.
+#[derive(Clone)]
 pub(super) struct Sqlite {
     pools: Arc<Pools>,
     /// The longest that a statement of the catalog may run.
     statement_timeout: Duration,
-    watcher: Watcher,
+    watcher: Arc<Watcher>,
 }
 
 impl Sqlite {
     /// Prepares the pools without connecting. Fails on a URL that makes no sense.
     pub(super) fn new(config: &DatabaseConfig) -> Result<Self, DatabaseError> {
         let place = Place::parse(config.url.reveal(), config.mode)?;
-        Ok(Self { pools: Arc::new(Pools::new(config, place)), statement_timeout: config.statement_timeout, watcher: Watcher::default() })
+        Ok(Self { pools: Arc::new(Pools::new(config, place)), statement_timeout: config.statement_timeout, watcher: Arc::default() })
     }
 
     /// Runs one statement of kind `Read`; the engine enforces that it is one.
@@ -84,15 +89,20 @@ impl Sqlite {
         options: &RunOptions,
     ) -> Result<Vec<Execution>, BatchError> {
         let index = Arc::new(AtomicUsize::new(0));
-        let (running, limits) = (index.clone(), options.limits);
+        let ending = Arc::new(AtomicBool::new(false));
+        let (running, ends, limits) = (index.clone(), ending.clone(), options.limits);
         let text_bytes = statements.iter().map(|(statement, _)| statement.text.len()).max().unwrap_or(0);
         let job = Job { wants: Wants::Writer, limit: options.timeout, text_bytes };
-        let work = move |session: &Session<'_>| query::write(session, &statements, limits, &running);
+        let work = move |session: &Session<'_>| query::write(session, &statements, limits, &running, &ends);
         let done = match self.create_if_asked(call, job.limit).await {
             Ok(()) => session::run(&self.pools, call, job, work).await,
             Err(error) => Err(error),
         };
-        done.map_err(|error| BatchError { index: index.load(Ordering::Relaxed), error })
+        done.map_err(|error| {
+            let unheard = error.effect == Effect::Undone && ending.load(Ordering::Relaxed);
+            let error = if unheard { error.effect(Effect::Unknown).hint(FIND_OUT) } else { error };
+            BatchError { index: index.load(Ordering::Relaxed), error }
+        })
     }
 
     /// Facts about the database.
@@ -130,6 +140,21 @@ impl Sqlite {
     /// A value that changes when anything in the file was written by whomever.
     pub(super) async fn probe(&self, _call: &Call, _tables: Vec<String>) -> Result<Option<String>, DatabaseError> {
         self.watcher.probe(&self.pools).await
+    }
+
+    /// Whether the file can be opened and read.
+    pub(super) async fn check(&self) -> Result<(), DatabaseError> {
+        self.pools.check().await
+    }
+
+    /// Nothing: a file is followed by no other.
+    pub(super) async fn mark(&self) -> Result<Mark, DatabaseError> {
+        Ok(Mark::Unknown)
+    }
+
+    /// Nothing: a file follows no other.
+    pub(super) async fn progress(&self) -> Result<Mark, DatabaseError> {
+        Ok(Mark::Unknown)
     }
 
     /// Closes every connection; waits for those in use.

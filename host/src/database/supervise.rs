@@ -15,7 +15,11 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::error::DatabaseError;
+use super::error::Effect;
 use super::error::ErrorKind;
+use super::error::FIND_OUT;
+use super::error::Fault;
+use super::places::SERVED;
 use crate::call::Call;
 
 /// How long an interrupted statement may take to end before its connection is closed under it.
@@ -25,7 +29,8 @@ const INTERRUPT_GRACE: Duration = Duration::from_secs(2);
 ///
 /// `interrupt` makes the future that stops the statement on the server; it is called at most once, in the task of the
 /// work, and has [`INTERRUPT_GRACE`] itself. The error of an interrupted statement is `Timeout` or `Cancelled`, whatever
-/// the engine said. `work` must hold its connection so that dropping it closes the connection.
+/// the engine said; its effect is `Undone` when the connection was closed under it, which the engine corrects to `Unknown` when
+/// the end of the work was on its way. `work` must hold its connection so that dropping it closes the connection.
 pub(super) async fn supervised<T, W, I, F>(call: &Call, limit: Duration, interrupt: I, work: W) -> Result<T, DatabaseError>
 where
     T: Send + 'static,
@@ -40,7 +45,7 @@ where
     let _guard = abandoned.clone().drop_guard();
     let (answer, answered) = oneshot::channel();
     let counted = Counted::new();
-    tokio::spawn(async move {
+    tokio::spawn(SERVED.scope(call.caller.clone(), async move {
         let _counted = counted;
         let mut work = std::pin::pin!(work);
         let stopped = tokio::select! {
@@ -60,17 +65,14 @@ where
         // A statement that came to its end all the same keeps its result: it did happen.
         let result = match tokio::time::timeout(INTERRUPT_GRACE, ending).await {
             Ok(Ok(value)) => Ok(value),
+            // Only whoever runs the work knows that its end was on its way.
+            Ok(Err(failed)) if failed.effect == Effect::Unknown => Err(unheard(stopped).effect(Effect::Unknown).hint(FIND_OUT)),
             Ok(Err(_)) => Err(stopped),
-            Err(_) => Err(DatabaseError {
-                message: format!(
-                    "{}; it did not end in time and its connection was closed: a write may still take effect",
-                    stopped.message
-                ),
-                ..stopped
-            }),
+            // The server did not even answer to being told to stop.
+            Err(_) => Err(unheard(stopped).effect(Effect::Undone).fault(Fault::Connection)),
         };
         let _ = answer.send(result);
-    });
+    }));
     answered.await.unwrap_or_else(|_| Err(DatabaseError::new(ErrorKind::Failed, "the statement ended without an answer")))
 }
 
@@ -100,6 +102,11 @@ pub(super) async fn all_ended() {
     while UNDER_WAY.load(Ordering::Relaxed) > 0 && Instant::now() < until {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
+}
+
+/// As `stopped`, of a statement whose connection was closed before the database said what became of it.
+fn unheard(stopped: DatabaseError) -> DatabaseError {
+    DatabaseError { message: format!("{}; it did not end in time and its connection was closed", stopped.message), ..stopped }
 }
 
 fn timed_out(limit: Duration) -> DatabaseError {

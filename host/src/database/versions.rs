@@ -40,6 +40,7 @@ use std::time::Duration;
 use std::time::Instant;
 
 use super::error::DatabaseError;
+use super::error::Effect;
 use super::error::ErrorKind;
 
 /// The name under which the version of everything is logged. No table is called so: a table has a schema.
@@ -193,6 +194,9 @@ impl Outcome {
     /// when the engine itself says by a code why it failed.
     pub fn of(error: Option<&DatabaseError>) -> Self {
         let Some(error) = error else { return Self::Settled };
+        if error.effect == Effect::Unknown {
+            return Self::Unknown;
+        }
         let code = error.sqlstate.as_deref();
         match error.kind {
             // The statement was stopped; whether before its commit is not told.

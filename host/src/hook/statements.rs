@@ -34,6 +34,9 @@ use crate::call::Caller;
 use crate::config::DatabaseName;
 use crate::config::EngineKind;
 use crate::database::error::DatabaseError;
+use crate::database::error::Effect;
+use crate::database::error::ErrorKind;
+use crate::database::error::Fault;
 use crate::database::rows::RowSet;
 use crate::database::setup::Setup;
 use crate::database::statement::Statement;
@@ -394,12 +397,10 @@ impl Hooks {
 
 /// Whether a failed statement may run once more: nothing of it can have taken effect, and another time may be better.
 pub fn may_try_again(kind: StatementKind, error: &DatabaseError) -> bool {
-    use crate::database::error::ErrorKind;
-    // Serialisation failures and deadlocks: the engine rolled the transaction back.
-    let rolled_back = matches!(error.sqlstate.as_deref(), Some("40001" | "40P01" | "1213" | "1205"));
+    let passing = matches!(error.fault, Fault::Conflict | Fault::Connection | Fault::Rejection) || error.kind == ErrorKind::PoolExhausted;
     match kind {
-        StatementKind::Read => rolled_back || matches!(error.kind, ErrorKind::Unavailable | ErrorKind::PoolExhausted),
-        StatementKind::Write => rolled_back || error.kind == ErrorKind::PoolExhausted,
+        StatementKind::Read => passing,
+        StatementKind::Write => passing && error.effect == Effect::None,
         StatementKind::Admin | StatementKind::Transaction | StatementKind::Forbidden => false,
     }
 }

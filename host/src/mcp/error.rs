@@ -10,6 +10,7 @@ use serde_json::json;
 
 use crate::call::Call;
 use crate::database::error::DatabaseError;
+use crate::database::error::Effect;
 use crate::database::error::ErrorKind;
 use crate::runtime::answer::CallError;
 
@@ -105,8 +106,20 @@ fn database_failure(error: DatabaseError) -> Failure {
     let code = error.kind.code();
     let retryable = matches!(error.kind, ErrorKind::PoolExhausted | ErrorKind::Unavailable);
     let hint = error.hint.or_else(|| default_hint(error.kind).map(str::to_owned));
-    let details = error.sqlstate.map(|sqlstate| json!({ "sqlstate": sqlstate }));
-    Failure { code: code.to_owned(), message: error.message, hint, retryable, details }
+    let unknown = error.effect == Effect::Unknown;
+    let mut details = serde_json::Map::new();
+    if let Some(sqlstate) = error.sqlstate {
+        details.insert("sqlstate".into(), sqlstate.into());
+    }
+    if let Some(pause) = error.retry_after {
+        details.insert("retry_after_ms".into(), u64::try_from(pause.as_millis()).unwrap_or(u64::MAX).into());
+    }
+    if unknown {
+        details.insert("effect".into(), "unknown".into());
+    }
+    let details = (!details.is_empty()).then_some(Value::Object(details));
+    // What may have taken effect is not to be run again without a look.
+    Failure { code: code.to_owned(), message: error.message, hint, retryable: retryable && !unknown, details }
 }
 
 /// What to do next, where the database layer knew nothing better.
@@ -192,6 +205,20 @@ mod tests {
                 "details": { "sqlstate": "42P01" },
             } })
         );
+    }
+
+    #[test]
+    fn what_may_have_taken_effect_is_not_retryable() {
+        let lost = DatabaseError::new(ErrorKind::Unavailable, "the connection was lost").effect(Effect::Unknown);
+        let failure = failure(CallError::Database(lost), &call()).unwrap();
+        assert_eq!((failure.retryable, failure.details), (false, Some(json!({ "effect": "unknown" }))));
+    }
+
+    #[test]
+    fn the_time_of_the_next_try_is_told() {
+        let open = DatabaseError::new(ErrorKind::Unavailable, "not available").retry_after(Duration::from_millis(1500));
+        let failure = failure(CallError::Database(open), &call()).unwrap();
+        assert_eq!((failure.retryable, failure.details), (true, Some(json!({ "retry_after_ms": 1500 }))));
     }
 
     #[test]

@@ -33,8 +33,24 @@ use self::front::Front;
 use super::server::Server;
 use crate::config::Secret;
 
-/// Tells whether the host is ready to serve, for `/health/ready`. Must not block.
-pub type Ready = Arc<dyn Fn() -> bool + Send + Sync>;
+/// Tells how ready the host is to serve, for `/health/ready`. Must not block.
+pub type Ready = Arc<dyn Fn() -> Readiness + Send + Sync>;
+
+/// How many databases answer, as far as that is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Readiness {
+    /// Those that do.
+    pub answering: usize,
+    /// Those that do not.
+    pub silent: usize,
+}
+
+impl Readiness {
+    /// Whether there is something to serve: one database that is gone does not take the others out of service.
+    pub fn is_ready(self) -> bool {
+        self.answering > 0 || self.silent == 0
+    }
+}
 
 /// How the HTTP server is set up.
 #[derive(Clone)]
@@ -90,7 +106,7 @@ impl HttpOptions {
             max_sessions: 1000,
             session_idle: Duration::from_mins(15),
             drain: Duration::from_secs(10),
-            ready: Arc::new(|| true),
+            ready: Arc::new(Readiness::default),
         }
     }
 }

@@ -8,6 +8,7 @@ use sqlx::mysql::MySqlDatabaseError;
 
 use crate::database::error::DatabaseError;
 use crate::database::error::ErrorKind;
+use crate::database::error::Fault;
 
 /// Characters of a server's text that are passed on.
 const LONGEST_TEXT: usize = 400;
@@ -33,18 +34,21 @@ pub(super) fn of_statement(error: sqlx::Error) -> DatabaseError {
 
 /// The error of a connection that could not be made; says why without saying where to.
 pub(super) fn connecting(name: &str, error: &sqlx::Error) -> DatabaseError {
-    let unavailable = |why: &str| DatabaseError::new(ErrorKind::Unavailable, format!("database `{name}` is not available: {why}"));
+    let failed =
+        |why: &str, fault| DatabaseError::new(ErrorKind::Unavailable, format!("database `{name}` is not available: {why}")).fault(fault);
+    let unavailable = |why: &str| failed(why, Fault::Connection);
+    let rejected = |why: &str| failed(why, Fault::Rejection);
     match error {
         sqlx::Error::Database(database) => match number(error) {
             Some(1044 | 1045 | 1698 | 1862 | 1820) => {
-                unavailable("the server refused the login").hint("the operator should check user and password in the database's `url`")
+                rejected("the server refused the login").hint("the operator should check user and password in the database's `url`")
             }
-            Some(1049) => unavailable("the server has no database of the name in its `url`"),
+            Some(1049) => rejected("the server has no database of the name in its `url`"),
             Some(1040 | 1203 | 1226) => unavailable("the server takes no more connections").hint("try again later"),
-            Some(1129 | 1130) => unavailable("the server does not accept connections from this machine"),
+            Some(1129 | 1130) => rejected("the server does not accept connections from this machine"),
             _ => unavailable("the server ended the connection").sqlstate(database.code().unwrap_or_default()),
         },
-        sqlx::Error::Io(cause) if cause.kind() == std::io::ErrorKind::InvalidData => unavailable(tls_reason(&cause.to_string())),
+        sqlx::Error::Io(cause) if cause.kind() == std::io::ErrorKind::InvalidData => rejected(tls_reason(&cause.to_string())),
         sqlx::Error::Io(cause) => match cause.kind() {
             std::io::ErrorKind::ConnectionRefused => {
                 unavailable("the connection was refused").hint("the operator should check that the server runs")
@@ -53,9 +57,9 @@ pub(super) fn connecting(name: &str, error: &sqlx::Error) -> DatabaseError {
             _ => unavailable("the connection failed"),
         },
         // The driver is built without the other way to send a password that the server has not seen lately.
-        sqlx::Error::Configuration(why) if why.to_string().contains("RSA") => unavailable("the server takes this password only by TLS")
+        sqlx::Error::Configuration(why) if why.to_string().contains("RSA") => rejected("the server takes this password only by TLS")
             .hint("the operator should set `ssl-mode=REQUIRED` in the database's `url`, or allow TLS on the server"),
-        sqlx::Error::Tls(cause) => unavailable(tls_reason(&cause.to_string())),
+        sqlx::Error::Tls(cause) => rejected(tls_reason(&cause.to_string())),
         _ => unavailable("the server's greeting was not understood"),
     }
 }
@@ -78,7 +82,7 @@ fn tls_reason(text: &str) -> &'static str {
 
 /// The error of a connection that went away.
 pub(super) fn lost() -> DatabaseError {
-    DatabaseError::new(ErrorKind::Unavailable, "the connection to the database was lost").hint("try again")
+    DatabaseError::new(ErrorKind::Unavailable, "the connection to the database was lost").hint("try again").fault(Fault::Connection)
 }
 
 /// Whether the connection is gone, so that the same may be tried on another one.
@@ -144,10 +148,21 @@ fn of_server(number: u16, sqlstate: Option<&str>, text: &str) -> DatabaseError {
         _ if kind == ErrorKind::Unavailable => error("the server cannot answer now".into()).hint("try again later"),
         _ => error(said),
     };
+    let error = error.fault(fault_of(number, kind));
     error.sqlstate(match sqlstate {
         Some(state) if !state.is_empty() && state != "HY000" => state.to_owned(),
         _ => number.to_string(),
     })
+}
+
+/// What lies behind a number. After a deadlock, a lock that was waited for too long and TiDB's write conflict the host rolls the
+/// whole transaction back, where the server has not done so itself.
+fn fault_of(number: u16, kind: ErrorKind) -> Fault {
+    match number {
+        1205 | 1213 | 9007 => Fault::Conflict,
+        _ if kind == ErrorKind::Unavailable => Fault::Connection,
+        _ => Fault::Statement,
+    }
 }
 
 fn kind_of(number: u16, sqlstate: Option<&str>, text: &str) -> ErrorKind {

@@ -15,8 +15,6 @@ use sqlx::ConnectOptions;
 use sqlx::Connection;
 use sqlx::mysql::MySqlConnectOptions;
 use sqlx::mysql::MySqlConnection;
-use tokio::sync::OwnedSemaphorePermit;
-use tokio::sync::Semaphore;
 
 use super::connect::Access;
 use super::connect::Session;
@@ -25,12 +23,21 @@ use crate::config::DatabaseConfig;
 use crate::config::PoolConfig;
 use crate::database::error::DatabaseError;
 use crate::database::error::ErrorKind;
+use crate::database::error::Fault;
+use crate::database::places::Place;
+use crate::database::places::Places;
 
-/// A connection that was idle for longer is asked for a sign of life before it is lent.
-const CHECKED_AFTER: Duration = Duration::from_secs(30);
+/// A connection that was idle for longer is asked for a sign of life, in the background.
+const CHECKED_AFTER: Duration = Duration::from_secs(20);
+
+/// How often waiting sessions are looked at, at least.
+const SWEEP_EVERY: Duration = Duration::from_secs(30);
 
 /// How long that sign may take.
 const CHECK_LIMIT: Duration = Duration::from_secs(1);
+
+/// How long opening a connection may take, at least.
+const LEAST_TO_OPEN: Duration = Duration::from_millis(100);
 
 /// How long closing waits for connections in use.
 const CLOSE_LIMIT: Duration = Duration::from_secs(5);
@@ -40,6 +47,8 @@ struct Idle {
     session: Session,
     access: Access,
     since: Instant,
+    /// When it last showed that its server is there.
+    seen: Instant,
 }
 
 /// The pool of one database, for reading and writing sessions together. Cheap to clone.
@@ -54,7 +63,7 @@ struct Shared {
     config: PoolConfig,
     statement_limit: Duration,
     /// One for each connection that may be in use.
-    permits: Arc<Semaphore>,
+    places: Places,
     /// The latest last.
     idle: Mutex<IdleList>,
 }
@@ -69,13 +78,13 @@ struct IdleList {
 impl Pool {
     /// A pool without connections.
     pub(super) fn new(config: &DatabaseConfig, options: MySqlConnectOptions) -> Self {
-        let permits = Arc::new(Semaphore::new(config.pool.max.max(1) as usize));
+        let places = Places::new(&config.name, &config.pool);
         let shared = Shared {
             name: config.name.to_string(),
             options,
             config: config.pool.clone(),
             statement_limit: config.statement_timeout,
-            permits,
+            places,
             idle: Mutex::default(),
         };
         Self { shared: Arc::new(shared) }
@@ -88,20 +97,18 @@ impl Pool {
     /// `PoolExhausted` when none came free within `acquire_timeout`, `Unavailable` when the server does not let us in.
     pub(super) async fn lend(&self, access: Access) -> Result<Checkout, DatabaseError> {
         let until = Instant::now() + self.shared.config.acquire_timeout;
-        let permit = match tokio::time::timeout_at(until.into(), self.shared.permits.clone().acquire_owned()).await {
-            Ok(Ok(permit)) => permit,
-            Ok(Err(_)) => return Err(DatabaseError::new(ErrorKind::Unavailable, format!("database `{}` is closed", self.shared.name))),
-            Err(_) => return Err(self.exhausted()),
-        };
-        while let Some(idle) = self.take_idle(access) {
-            let Idle { mut session, since, .. } = idle;
-            let stale = since.elapsed() > CHECKED_AFTER;
-            if !stale || matches!(tokio::time::timeout(CHECK_LIMIT, session.connection.ping()).await, Ok(Ok(()))) {
-                return Ok(Checkout { session, access, reused: true, shared: self.shared.clone(), _permit: permit });
-            }
+        let place = self.shared.places.take().await?;
+        if let Some(Idle { session, .. }) = self.take_idle(access) {
+            return Ok(Checkout { session, access, reused: true, shared: self.shared.clone(), _place: place });
         }
-        let session = self.open(access, until).await?;
-        Ok(Checkout { session, access, reused: false, shared: self.shared.clone(), _permit: permit })
+        // Whoever waited for its place to the last moment still has a moment to connect.
+        let session = self.open(access, until.max(Instant::now() + LEAST_TO_OPEN)).await?;
+        Ok(Checkout { session, access, reused: false, shared: self.shared.clone(), _place: place })
+    }
+
+    /// The database's name.
+    pub(super) fn name(&self) -> &str {
+        &self.shared.name
     }
 
     /// Opens a bare connection beside the pool and its limit, for killing the statement of another.
@@ -120,9 +127,9 @@ impl Pool {
 
     /// Closes every connection; waits a few seconds for those in use.
     pub(super) async fn close(&self) {
-        // All permits mean that nothing is in use; what still is after the limit is closed on return.
-        let _ = tokio::time::timeout(CLOSE_LIMIT, self.shared.permits.acquire_many(self.shared.config.max.max(1))).await;
-        self.shared.permits.close();
+        // What is still in use after the limit is closed on return.
+        let _ = tokio::time::timeout(CLOSE_LIMIT, self.shared.places.all_free()).await;
+        self.shared.places.close();
         let sessions = std::mem::take(&mut self.shared.lock().sessions);
         for idle in sessions {
             idle.session.close().await;
@@ -145,7 +152,8 @@ impl Pool {
             Err(_) => Err(DatabaseError::new(
                 ErrorKind::Unavailable,
                 format!("database `{}` did not answer within {:?}", self.shared.name, self.shared.config.acquire_timeout),
-            )),
+            )
+            .fault(Fault::Connection)),
         }
     }
 
@@ -156,23 +164,36 @@ impl Pool {
         let found = idle.sessions.iter().rposition(|idle| idle.access == access)?;
         Some(idle.sessions.remove(found))
     }
-
-    fn exhausted(&self) -> DatabaseError {
-        let limit = self.shared.config.acquire_timeout;
-        let max = self.shared.config.max;
-        let message = format!("no connection to `{}` came free within {limit:?} ({max} of {max} in use)", self.shared.name);
-        DatabaseError::new(ErrorKind::PoolExhausted, message)
-            .hint("try again later; the operator can raise `pool.max` or `pool.acquire_timeout`")
-    }
 }
 
 impl Shared {
     /// A session to close so that one more fits, when there are as many as may be.
     fn surplus(&self) -> Option<Idle> {
-        let max = self.config.max.max(1) as usize;
-        let in_use = max.saturating_sub(self.permits.available_permits());
+        let in_use = self.places.in_use();
         let mut idle = self.lock();
-        (idle.sessions.len() + in_use > max).then(|| idle.sessions.remove(0))
+        (idle.sessions.len() + in_use > self.places.most()).then(|| idle.sessions.remove(0))
+    }
+
+    /// Asks the sessions that were not used lately for a sign of life, one after another, and drops those that give none. Each
+    /// holds a place while it is asked, so that there are never more connections than there may be.
+    async fn test_idle(&self) {
+        while let Some(_place) = self.places.take_if_free() {
+            let untested = {
+                let mut idle = self.lock();
+                let found = idle.sessions.iter().position(|idle| idle.seen.elapsed() > CHECKED_AFTER);
+                found.map(|found| idle.sessions.remove(found))
+            };
+            let Some(mut tested) = untested else { return };
+            match tokio::time::timeout(CHECK_LIMIT, tested.session.connection.ping()).await {
+                Ok(Ok(())) => {
+                    tested.seen = Instant::now();
+                    // At the front, where the sessions lie that are used least.
+                    self.lock().sessions.insert(0, tested);
+                }
+                // The others have most likely lost the same server: they are dropped rather than tried by a call each.
+                Ok(Err(_)) | Err(_) => self.lock().sessions.retain(|idle| idle.seen.elapsed() <= CHECKED_AFTER),
+            }
+        }
     }
 
     /// The list. A panic while it was held cannot leave it half changed, so a poisoned lock is taken all the same.
@@ -189,18 +210,20 @@ pub(super) struct Checkout {
     /// Whether it waited in the pool before, so that the server may have closed it since.
     pub(super) reused: bool,
     shared: Arc<Shared>,
-    _permit: OwnedSemaphorePermit,
+    // Last, so that whoever waits for it finds the session.
+    _place: Place,
 }
 
 impl Checkout {
     /// Puts the session back for the next user. The caller answers for its being clean: read to the end, no
     /// transaction, nothing set.
     pub(super) fn give_back(self) {
-        if self.shared.permits.is_closed() || self.session.opened.elapsed() >= self.shared.config.max_lifetime {
+        if self.shared.places.is_closed() || self.session.opened.elapsed() >= self.shared.config.max_lifetime {
             return;
         }
         let mut idle = self.shared.lock();
-        idle.sessions.push(Idle { session: self.session, access: self.access, since: Instant::now() });
+        let now = Instant::now();
+        idle.sessions.push(Idle { session: self.session, access: self.access, since: now, seen: now });
         if !idle.watched {
             idle.watched = true;
             tokio::spawn(close_idle(Arc::downgrade(&self.shared), self.shared.config.idle_timeout));
@@ -213,25 +236,65 @@ impl Checkout {
     }
 }
 
-/// Closes sessions that were idle too long, until none is left.
+/// Closes sessions that were idle too long and those whose server is gone, until none is left.
 async fn close_idle(pool: Weak<Shared>, idle_timeout: Duration) {
+    let every = (idle_timeout / 2).clamp(Duration::from_millis(500), SWEEP_EVERY);
     loop {
-        tokio::time::sleep(idle_timeout.max(Duration::from_secs(1)) / 2).await;
+        tokio::time::sleep(every).await;
         let Some(shared) = pool.upgrade() else { return };
-        let (over, done) = {
+        let over = {
             let mut idle = shared.lock();
             let (over, kept) = std::mem::take(&mut idle.sessions).into_iter().partition::<Vec<Idle>, _>(|idle| {
                 idle.since.elapsed() >= idle_timeout || idle.session.opened.elapsed() >= shared.config.max_lifetime
             });
             idle.sessions = kept;
-            idle.watched = !idle.sessions.is_empty();
-            (over, !idle.watched)
+            over
         };
         for idle in over {
             idle.session.close().await;
         }
-        if done {
+        shared.test_idle().await;
+        let mut idle = shared.lock();
+        idle.watched = !idle.sessions.is_empty();
+        if !idle.watched {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::AssertSqlSafe;
+    use sqlx::Executor;
+
+    use super::*;
+    use crate::config::DatabaseName;
+    use crate::database::mysql::connect;
+
+    #[tokio::test]
+    async fn idle_sessions_are_tested_in_the_background_and_dead_ones_are_dropped() {
+        let url = std::env::var("TIDEGATE_TEST_MYSQL").unwrap();
+        let config = DatabaseConfig::new(DatabaseName::parse("main").unwrap(), &url).unwrap();
+        let pool = Pool::new(&config, connect::options(&config).unwrap());
+        let (first, second) = (pool.lend(Access::Read).await.unwrap(), pool.lend(Access::Read).await.unwrap());
+        let (lives, dies) = (first.session.id, second.session.id);
+        first.give_back();
+        second.give_back();
+        let long_ago = Instant::now() - CHECKED_AFTER - Duration::from_secs(1);
+        for idle in &mut pool.shared.lock().sessions {
+            idle.seen = long_ago;
+        }
+        pool.shared.test_idle().await;
+        assert!(pool.shared.lock().sessions.iter().all(|idle| idle.seen > long_ago));
+        assert_eq!((pool.shared.lock().sessions.len(), pool.shared.places.in_use()), (2, 0));
+
+        let mut beside = pool.open_beside().await.unwrap();
+        (&mut beside).execute(AssertSqlSafe(format!("KILL {dies}"))).await.unwrap();
+        for idle in pool.shared.lock().sessions.iter_mut().filter(|idle| idle.session.id == dies) {
+            idle.seen = long_ago;
+        }
+        pool.shared.test_idle().await;
+        assert_eq!(pool.shared.lock().sessions.iter().map(|idle| idle.session.id).collect::<Vec<_>>(), [lives]);
+        pool.close().await;
     }
 }

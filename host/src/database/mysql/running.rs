@@ -39,6 +39,8 @@ struct Shared {
     ended: AtomicBool,
     /// Which statement of a batch it is at.
     index: AtomicUsize,
+    /// Whether the work may have taken effect if its connection is lost now.
+    ending: AtomicBool,
 }
 
 impl Running {
@@ -82,6 +84,16 @@ impl Running {
     /// Which statement of a batch it was at.
     pub(super) fn index(&self) -> usize {
         self.shared.index.load(Ordering::SeqCst)
+    }
+
+    /// Notes that from here on the work may have taken effect without our hearing of it.
+    pub(super) fn ends(&self) {
+        self.shared.ending.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether the work may have taken effect although nobody heard of it.
+    pub(super) fn is_ending(&self) -> bool {
+        self.shared.ending.load(Ordering::SeqCst)
     }
 
     /// Notes the end of the work, however it comes, when what this returns is dropped.

@@ -157,7 +157,7 @@ fn call() -> Call {
 }
 
 fn options() -> RunOptions {
-    RunOptions { timeout: Duration::from_secs(20), limits: RowLimits { rows: 1_000, bytes: 1 << 20 }, setup: Setup::default() }
+    RunOptions { timeout: Duration::from_secs(20), limits: RowLimits { rows: 1_000, bytes: 1 << 20 }, setup: Setup::default(), from_primary: false }
 }
 
 /// A statement that claims to be of `kind`.

@@ -16,7 +16,10 @@ use crate::database::BatchError;
 use crate::database::Execution;
 use crate::database::RunOptions;
 use crate::database::error::DatabaseError;
+use crate::database::error::Effect;
 use crate::database::error::ErrorKind;
+use crate::database::error::FIND_OUT;
+use crate::database::error::Fault as Cause;
 use crate::database::statement::Statement;
 use crate::database::statement::StatementKind;
 use crate::database::supervise::supervised;
@@ -68,10 +71,26 @@ impl MySql {
             } else {
                 drop(checkout);
             }
-            result.map_err(Fault::into_error)
+            result.map_err(|fault| left_behind(fault, alone))
         };
         let result = supervised(call, options.timeout, interrupt, work).await;
-        result.map_err(|error| BatchError { index: running.index(), error })
+        result.map_err(|error| {
+            let unheard = error.effect == Effect::Undone && running.is_ending();
+            let error = if unheard { error.effect(Effect::Unknown).hint(FIND_OUT) } else { error };
+            BatchError { index: running.index(), error }
+        })
+    }
+}
+
+/// The error of statements that had begun, with what they have left in the database.
+fn left_behind(fault: Fault, alone: bool) -> DatabaseError {
+    let error = fault.into_error();
+    match (error.effect, error.fault) {
+        (Effect::None, Cause::Connection) if alone => error.effect(Effect::Unknown).hint(FIND_OUT),
+        (Effect::None, Cause::Connection) => error.effect(Effect::Undone),
+        // What commits by itself may have done so before it met the conflict.
+        (Effect::None, Cause::Conflict) if alone => error.effect(Effect::Undone),
+        _ => error,
     }
 }
 
@@ -93,6 +112,9 @@ async fn run_all(
     options: &RunOptions,
     alone: bool,
 ) -> Result<Vec<Execution>, Fault> {
+    if alone {
+        running.ends();
+    }
     let mut done = Vec::with_capacity(statements.len());
     let mut fault = None;
     for (index, (statement, parameters)) in statements.iter().enumerate() {
@@ -117,17 +139,22 @@ async fn run_all(
             Err(fault)
         }
         None if alone => Ok(done),
-        None => match session.host_text("COMMIT").await {
-            Ok(()) => Ok(done),
-            Err(error) if error::is_lost(&error) => Err(Fault::OutOfStep(
-                DatabaseError::new(
-                    ErrorKind::Unavailable,
-                    "the connection was lost while committing; whether the statements took effect is not known",
-                )
-                .hint("look at the rows before trying again"),
-            )),
-            Err(error) => Err(error.into()),
-        },
+        None => {
+            running.ends();
+            match session.host_text("COMMIT").await {
+                Ok(()) => Ok(done),
+                Err(error) if error::is_in_step(&error) => Err(error.into()),
+                Err(_) => Err(Fault::OutOfStep(
+                    DatabaseError::new(
+                        ErrorKind::Unavailable,
+                        "the connection was lost during COMMIT: whether the statements took effect is not known",
+                    )
+                    .hint(FIND_OUT)
+                    .fault(Cause::Connection)
+                    .effect(Effect::Unknown),
+                )),
+            }
+        }
     }
 }
 

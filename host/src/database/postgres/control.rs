@@ -1,6 +1,7 @@
 //! Stops statements on the server, from a connection of its own.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use sqlx::Row;
@@ -29,6 +30,8 @@ pub(super) struct Running {
     pid: Mutex<Option<i32>>,
     /// Cancelled when the call must begin nothing more.
     pub(super) stopped: CancellationToken,
+    /// Whether the statements may have taken effect if the connection is lost now.
+    pub(super) ending: AtomicBool,
 }
 
 impl Running {

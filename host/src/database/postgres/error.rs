@@ -5,13 +5,18 @@ use sqlx::postgres::PgErrorPosition;
 
 use crate::database::error::DatabaseError;
 use crate::database::error::ErrorKind;
+use crate::database::error::Fault;
 
 /// Why a session could not be opened. The server's own words name user and host, so they are not repeated.
 pub(super) fn connect_error(error: sqlx::Error) -> DatabaseError {
-    let unavailable = |message: &str| DatabaseError::new(ErrorKind::Unavailable, message);
+    let unavailable = |message: &str| DatabaseError::new(ErrorKind::Unavailable, message).fault(Fault::Connection);
     match &error {
         sqlx::Error::Database(database) => {
             let code = database.code().unwrap_or_default().into_owned();
+            let fault = match code.as_str() {
+                "53300" | "57P01" | "57P02" | "57P03" | "57P05" => Fault::Connection,
+                _ => Fault::Rejection,
+            };
             let (message, hint) = match code.as_str() {
                 "28P01" | "28000" => {
                     ("the database refused the login", "check user and password of its URL, and the server's access rules")
@@ -22,7 +27,7 @@ pub(super) fn connect_error(error: sqlx::Error) -> DatabaseError {
                 "42501" => ("the role may not connect or may not set up its session", "grant it what a plain role has"),
                 _ => ("the database did not accept the session", "look at the server's log"),
             };
-            unavailable(message).hint(hint).sqlstate(code)
+            unavailable(message).hint(hint).sqlstate(code).fault(fault)
         }
         sqlx::Error::Tls(_) => no_tls(),
         // A certificate that does not hold.
@@ -40,6 +45,7 @@ pub(super) fn connect_error(error: sqlx::Error) -> DatabaseError {
 
 fn no_tls() -> DatabaseError {
     DatabaseError::new(ErrorKind::Unavailable, "no TLS connection to the database could be made")
+        .fault(Fault::Rejection)
         .hint("check `sslmode` in the URL and the certificates under the database's `tls`")
 }
 
@@ -51,7 +57,7 @@ pub(super) fn statement_error(error: sqlx::Error) -> DatabaseError {
             None => DatabaseError::new(ErrorKind::Failed, database.message().to_owned()),
         },
         sqlx::Error::Io(_) | sqlx::Error::Tls(_) => {
-            DatabaseError::new(ErrorKind::Unavailable, "the connection to the database broke").hint("try again")
+            DatabaseError::new(ErrorKind::Unavailable, "the connection to the database broke").hint("try again").fault(Fault::Connection)
         }
         // `COPY` and replication commands change the protocol in a way that the driver does not follow.
         sqlx::Error::Protocol(_) => DatabaseError::new(ErrorKind::NotSupported, "the database answered with what this host does not read"),
@@ -132,7 +138,7 @@ fn server_error(said: &PgDatabaseError) -> DatabaseError {
     if let (None, "40001" | "40P01" | "55P03") = (&hint, code) {
         hint = Some("another session is in the way: try again".into());
     }
-    let error = DatabaseError::new(kind, lower_first(&message)).sqlstate(code);
+    let error = DatabaseError::new(kind, lower_first(&message)).sqlstate(code).fault(fault_of(code, kind));
     match hint {
         Some(hint) => error.hint(lower_first(hint.trim_end_matches('.'))),
         None => error,
@@ -157,6 +163,15 @@ fn kind_of(code: &str) -> ErrorKind {
             "08" => ErrorKind::Unavailable,
             _ => ErrorKind::Failed,
         },
+    }
+}
+
+/// What lies behind a code: a serialization failure and a deadlock end the transaction, so that all of it may run again.
+fn fault_of(code: &str, kind: ErrorKind) -> Fault {
+    match code {
+        "40001" | "40P01" => Fault::Conflict,
+        _ if kind == ErrorKind::Unavailable => Fault::Connection,
+        _ => Fault::Statement,
     }
 }
 

@@ -14,17 +14,22 @@ use std::time::Instant;
 
 use sqlx::Connection;
 use sqlx::postgres::PgConnection;
-use tokio::sync::OwnedSemaphorePermit;
-use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
 
 use super::connect::Connector;
+use crate::config::DatabaseName;
 use crate::config::PoolConfig;
 use crate::database::error::DatabaseError;
 use crate::database::error::ErrorKind;
+use crate::database::error::Fault;
+use crate::database::places::Place;
+use crate::database::places::Places;
 
-/// A session idle for longer than this is asked whether it still lives before it is used.
-const TEST_AFTER: Duration = Duration::from_secs(30);
+/// A session idle for longer than this is asked whether it still lives, in the background.
+const TEST_AFTER: Duration = Duration::from_secs(20);
+
+/// How often idle sessions are looked at, at least.
+const SWEEP_EVERY: Duration = Duration::from_secs(30);
 
 /// How long that question may take.
 const TEST_TIMEOUT: Duration = Duration::from_secs(2);
@@ -41,7 +46,7 @@ pub(super) struct Pool {
 struct Inner {
     connector: Connector,
     config: PoolConfig,
-    permits: Arc<Semaphore>,
+    places: Places,
     idle: Mutex<Vec<Idle>>,
     sweeper: OnceLock<AbortHandle>,
 }
@@ -49,6 +54,8 @@ struct Inner {
 struct Idle {
     body: Body,
     since: Instant,
+    /// When it last showed that its server is there.
+    seen: Instant,
 }
 
 /// What a session is made of.
@@ -68,14 +75,15 @@ pub(super) struct Session {
     /// Whether the driver and the server have lost each other: then it is closed, whoever gives it back.
     pub(super) broken: bool,
     pool: Arc<Inner>,
-    _permit: OwnedSemaphorePermit,
+    // Last, so that whoever waits for it finds the session.
+    _place: Place,
 }
 
 impl Pool {
     /// A pool without sessions.
-    pub(super) fn new(connector: Connector, config: PoolConfig) -> Self {
-        let permits = Arc::new(Semaphore::new(usize::try_from(config.max.max(1)).unwrap_or(1)));
-        let inner = Inner { connector, config, permits, idle: Mutex::default(), sweeper: OnceLock::new() };
+    pub(super) fn new(name: &DatabaseName, connector: Connector, config: PoolConfig) -> Self {
+        let places = Places::new(name, &config);
+        let inner = Inner { connector, config, places, idle: Mutex::default(), sweeper: OnceLock::new() };
         Self { inner: Arc::new(inner) }
     }
 
@@ -91,24 +99,16 @@ impl Pool {
     /// `PoolExhausted` when all are in use for that long, `Unavailable` when none can be opened.
     pub(super) async fn acquire(&self) -> Result<Session, DatabaseError> {
         let started = Instant::now();
-        let patience = self.inner.config.acquire_timeout;
-        let permit = match tokio::time::timeout(patience, self.inner.permits.clone().acquire_owned()).await {
-            Ok(Ok(permit)) => permit,
-            Ok(Err(_)) => return Err(DatabaseError::new(ErrorKind::Unavailable, "the connections of this database are closed")),
-            Err(_) => return Err(self.exhausted()),
-        };
-        while let Some(idle) = self.inner.take_idle() {
-            let mut body = idle.body;
-            let tested =
-                idle.since.elapsed() < TEST_AFTER || matches!(tokio::time::timeout(TEST_TIMEOUT, body.connection.ping()).await, Ok(Ok(())));
-            if tested {
-                return Ok(Session { body, reused: true, broken: false, pool: self.inner.clone(), _permit: permit });
-            }
+        let place = self.inner.places.take().await?;
+        if let Some(Idle { body, .. }) = self.inner.take_idle() {
+            return Ok(Session { body, reused: true, broken: false, pool: self.inner.clone(), _place: place });
         }
+        let patience = self.inner.config.acquire_timeout;
         self.inner.start_sweeper();
         let left = patience.saturating_sub(started.elapsed()).max(Duration::from_millis(100));
         let opened = tokio::time::timeout(left, self.inner.connector.open()).await.map_err(|_| {
             DatabaseError::new(ErrorKind::Unavailable, format!("the database did not accept a connection within {left:?}"))
+                .fault(Fault::Connection)
         })??;
         let body = Body {
             connection: opened.connection,
@@ -117,7 +117,7 @@ impl Pool {
             money_digits: opened.money_digits,
             opened: Instant::now(),
         };
-        Ok(Session { body, reused: false, broken: false, pool: self.inner.clone(), _permit: permit })
+        Ok(Session { body, reused: false, broken: false, pool: self.inner.clone(), _place: place })
     }
 
     /// Forgets every idle session: one of them turned out to be dead.
@@ -127,20 +127,12 @@ impl Pool {
 
     /// Closes every session; waits a few seconds for those in use.
     pub(super) async fn close(&self) {
-        let all = self.inner.config.max.max(1);
-        let _ = tokio::time::timeout(CLOSE_TIMEOUT, self.inner.permits.acquire_many(all)).await;
-        self.inner.permits.close();
+        let _ = tokio::time::timeout(CLOSE_TIMEOUT, self.inner.places.all_free()).await;
+        self.inner.places.close();
         let idle = std::mem::take(&mut *self.inner.idle());
         for idle in idle {
             let _ = tokio::time::timeout(TEST_TIMEOUT, idle.body.connection.close()).await;
         }
-    }
-
-    fn exhausted(&self) -> DatabaseError {
-        let PoolConfig { max, acquire_timeout, .. } = self.inner.config;
-        let busy = usize::try_from(max.max(1)).unwrap_or(1) - self.inner.permits.available_permits();
-        DatabaseError::new(ErrorKind::PoolExhausted, format!("no connection came free within {acquire_timeout:?} ({busy} of {max} in use)"))
-            .hint("try again, or raise `max` or `acquire_timeout` of the database's `pool`")
     }
 }
 
@@ -160,20 +152,43 @@ impl Inner {
         idle.since.elapsed() > self.config.idle_timeout || idle.body.opened.elapsed() > self.config.max_lifetime
     }
 
-    /// Starts the task that closes sessions nobody asks for. It ends with the pool.
+    /// Starts the task that closes sessions nobody asks for and those whose server is gone. It ends with the pool.
     fn start_sweeper(self: &Arc<Self>) {
         self.sweeper.get_or_init(|| {
             let pool: Weak<Self> = Arc::downgrade(self);
-            let every = (self.config.idle_timeout.min(self.config.max_lifetime) / 2).clamp(Duration::from_secs(1), Duration::from_secs(30));
+            let every = (self.config.idle_timeout.min(self.config.max_lifetime) / 2).clamp(Duration::from_secs(1), SWEEP_EVERY);
             let sweep = async move {
                 loop {
                     tokio::time::sleep(every).await;
                     let Some(pool) = pool.upgrade() else { return };
                     pool.idle().retain(|idle| !pool.is_over(idle));
+                    pool.test_idle().await;
                 }
             };
             tokio::spawn(sweep).abort_handle()
         });
+    }
+
+    /// Asks the sessions that were not used lately for a sign of life, one after another, and drops those that give none. Each
+    /// holds a place while it is asked, so that there are never more connections than there may be.
+    async fn test_idle(&self) {
+        while let Some(_place) = self.places.take_if_free() {
+            let untested = {
+                let mut idle = self.idle();
+                let found = idle.iter().position(|idle| idle.seen.elapsed() > TEST_AFTER);
+                found.map(|found| idle.remove(found))
+            };
+            let Some(mut tested) = untested else { return };
+            match tokio::time::timeout(TEST_TIMEOUT, tested.body.connection.ping()).await {
+                Ok(Ok(())) => {
+                    tested.seen = Instant::now();
+                    // At the front, where the sessions lie that are used least.
+                    self.idle().insert(0, tested);
+                }
+                // The others have most likely lost the same server: they are dropped rather than tried by a call each.
+                Ok(Err(_)) | Err(_) => self.idle().retain(|idle| idle.seen.elapsed() <= TEST_AFTER),
+            }
+        }
     }
 }
 
@@ -214,10 +229,46 @@ impl Session {
 
     /// Gives it back to be used again. It must be clean.
     pub(super) fn release(self) {
-        let Self { body, pool, broken, .. } = self;
-        if !broken && body.opened.elapsed() < pool.config.max_lifetime && !pool.permits.is_closed() {
-            pool.idle().push(Idle { body, since: Instant::now() });
+        let Self { body, pool, broken, _place: place, .. } = self;
+        if !broken && body.opened.elapsed() < pool.config.max_lifetime && !pool.places.is_closed() {
+            let now = Instant::now();
+            pool.idle().push(Idle { body, since: now, seen: now });
         }
-        // The permit goes last, so that whoever waits for it finds the session.
+        drop(place);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::DatabaseConfig;
+    use crate::database::postgres::connect::Purpose;
+    use crate::database::postgres::connect::host_batch;
+
+    #[tokio::test]
+    async fn idle_sessions_are_tested_in_the_background_and_dead_ones_are_dropped() {
+        let url = std::env::var("TIDEGATE_TEST_POSTGRES").unwrap();
+        let config = DatabaseConfig::new(DatabaseName::parse("main").unwrap(), &url).unwrap();
+        let pool = Pool::new(&config.name, Connector::new(&config, Purpose::Read).unwrap(), config.pool.clone());
+        let (first, second) = (pool.acquire().await.unwrap(), pool.acquire().await.unwrap());
+        let (lives, dies) = (first.pid(), second.pid());
+        first.release();
+        second.release();
+        let long_ago = Instant::now() - TEST_AFTER - Duration::from_secs(1);
+        for idle in pool.inner.idle().iter_mut() {
+            idle.seen = long_ago;
+        }
+        pool.inner.test_idle().await;
+        assert!(pool.inner.idle().iter().all(|idle| idle.seen > long_ago));
+        assert_eq!((pool.inner.idle().len(), pool.inner.places.in_use()), (2, 0));
+
+        let mut beside = pool.connector().open_control().await.unwrap();
+        host_batch(&mut beside, format!("SELECT pg_terminate_backend({dies}, 5000)")).await.unwrap();
+        for idle in pool.inner.idle().iter_mut().filter(|idle| idle.body.pid == dies) {
+            idle.seen = long_ago;
+        }
+        pool.inner.test_idle().await;
+        assert_eq!(pool.inner.idle().iter().map(|idle| idle.body.pid).collect::<Vec<_>>(), [lives]);
+        pool.close().await;
     }
 }

@@ -101,7 +101,7 @@ fn call() -> Call {
 }
 
 fn options() -> RunOptions {
-    RunOptions { timeout: Duration::from_secs(20), limits: RowLimits { rows: 1000, bytes: 1 << 20 }, setup: Setup::default() }
+    RunOptions { timeout: Duration::from_secs(20), limits: RowLimits { rows: 1000, bytes: 1 << 20 }, setup: Setup::default(), from_primary: false }
 }
 
 /// A statement as the judge would have it if it took everything for reading.

@@ -29,7 +29,10 @@ use crate::database::BatchError;
 use crate::database::Execution;
 use crate::database::RunOptions;
 use crate::database::error::DatabaseError;
+use crate::database::error::Effect;
 use crate::database::error::ErrorKind;
+use crate::database::error::FIND_OUT;
+use crate::database::error::Fault;
 use crate::database::statement::Statement;
 use crate::database::statement::StatementKind;
 use crate::database::supervise::supervised;
@@ -68,8 +71,13 @@ pub(super) async fn write(
     let at = Arc::new(AtomicUsize::new(0));
     let writing = Writing { inner: inner.clone(), running: running.clone(), statements, options: options.clone(), at: at.clone() };
     let control = inner.control.clone();
-    let result = supervised(call, options.timeout, move || control.interrupt(running), writing.run()).await;
-    result.map_err(|error| BatchError { index: at.load(Ordering::Relaxed), error })
+    let interrupted = running.clone();
+    let result = supervised(call, options.timeout, move || control.interrupt(interrupted), writing.run()).await;
+    result.map_err(|error| {
+        let unheard = error.effect == Effect::Undone && running.ending.load(Ordering::Relaxed);
+        let error = if unheard { error.effect(Effect::Unknown).hint(FIND_OUT) } else { error };
+        BatchError { index: at.load(Ordering::Relaxed), error }
+    })
 }
 
 impl Writing {
@@ -127,6 +135,7 @@ impl Writing {
                     retried = true;
                     pool.forget_idle();
                 }
+                Err(Stop::Driver(error)) if began => return Err(left_behind(error, wrapped)),
                 Err(Stop::Driver(error)) => return Err(statement_error(error)),
                 Err(Stop::MissingTypes(_) | Stop::NeedsCast | Stop::Undescribed) => return Err(unreadable()),
             }
@@ -141,6 +150,8 @@ impl Writing {
             self.running.set(pid).await;
         }
         *began = true;
+        // Outside of a transaction of ours each statement ends by itself.
+        self.running.ending.store(wrapped == Wrapped::No, Ordering::Relaxed);
         let mut executions = Vec::with_capacity(self.statements.len());
         for (index, (statement, values)) in self.statements.iter().enumerate() {
             self.at.store(index, Ordering::Relaxed);
@@ -148,6 +159,7 @@ impl Writing {
         }
         if wrapped == Wrapped::Yes {
             self.check_stopped()?;
+            self.running.ending.store(true, Ordering::Relaxed);
             host_batch(session.connection(), "COMMIT".to_owned()).await.map_err(commit_failed)?;
         }
         Ok(executions)
@@ -237,7 +249,19 @@ fn commit_failed(error: sqlx::Error) -> Stop {
     }
     let error =
         DatabaseError::new(ErrorKind::Unavailable, "the connection broke during COMMIT: whether the statements took effect is not known");
-    Stop::Failed(error.hint("look at the data before trying again"))
+    Stop::Failed(error.hint(FIND_OUT).fault(Fault::Connection).effect(Effect::Unknown))
+}
+
+/// The error of statements that had begun, with what they have left in the database.
+fn left_behind(error: sqlx::Error, wrapped: Wrapped) -> DatabaseError {
+    let error = statement_error(error);
+    match (error.fault, wrapped) {
+        (Fault::Connection, Wrapped::Yes) => error.effect(Effect::Undone),
+        (Fault::Connection, Wrapped::No) => error.effect(Effect::Unknown).hint(FIND_OUT),
+        // A part of it may stay, as an index that was built concurrently does.
+        (Fault::Conflict, Wrapped::No) => error.effect(Effect::Undone),
+        _ => error,
+    }
 }
 
 fn unreadable() -> DatabaseError {

@@ -1,5 +1,7 @@
 //! Where a database is, and connections to it: read-only ones for reading, one that writes.
 
+use std::ops::Deref;
+use std::ops::DerefMut;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,6 +10,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use sqlx::ConnectOptions;
+use sqlx::Connection;
 use sqlx::Sqlite as Driver;
 use sqlx::SqliteConnection;
 use sqlx::pool::PoolConnection;
@@ -24,6 +27,9 @@ use crate::config::Mode;
 use crate::config::PoolConfig;
 use crate::database::error::DatabaseError;
 use crate::database::error::ErrorKind;
+use crate::database::error::Fault;
+use crate::database::places::Place as Turn;
+use crate::database::places::Places;
 
 /// Where the data is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,6 +134,9 @@ pub(super) struct Pools {
     pool: PoolConfig,
     readers: SqlitePool,
     writer: Option<SqlitePool>,
+    /// In front of the driver's own pools, which say neither who waits nor who has the connections.
+    reading: Places,
+    writing: Places,
     /// Keeps a database in memory alive while no other connection is open.
     anchor: OnceCell<SqliteConnection>,
 }
@@ -137,7 +146,9 @@ impl Pools {
     pub(super) fn new(config: &DatabaseConfig, place: Place) -> Self {
         let readers = pool(&config.pool, config.pool.max).connect_lazy_with(place.options(false));
         let writer = (config.mode == Mode::ReadWrite).then(|| pool(&config.pool, 1).connect_lazy_with(place.options(true)));
-        Self { place: Arc::new(place), pool: config.pool.clone(), readers, writer, anchor: OnceCell::new() }
+        let reading = Places::new(&config.name, &config.pool);
+        let writing = Places::new(&config.name, &PoolConfig { max: 1, ..config.pool.clone() });
+        Self { place: Arc::new(place), pool: config.pool.clone(), readers, writer, reading, writing, anchor: OnceCell::new() }
     }
 
     /// Where the data is.
@@ -146,18 +157,38 @@ impl Pools {
     }
 
     /// A connection that can only read.
-    pub(super) async fn reader(&self) -> Result<PoolConnection<Driver>, DatabaseError> {
+    pub(super) async fn reader(&self) -> Result<Leased, DatabaseError> {
+        let turn = self.reading.take().await?;
         self.hold_memory().await?;
-        self.acquire(&self.readers).await
+        self.acquire(&self.readers, turn).await
     }
 
     /// The connection that can write.
-    pub(super) async fn writer(&self) -> Result<PoolConnection<Driver>, DatabaseError> {
+    pub(super) async fn writer(&self) -> Result<Leased, DatabaseError> {
         let Some(writer) = &self.writer else {
             return Err(DatabaseError::new(ErrorKind::ReadOnly, "this database is read only"));
         };
+        let turn = self.writing.take().await?;
         self.hold_memory().await?;
-        self.acquire(writer).await
+        self.acquire(writer, turn).await
+    }
+
+    /// Opens the file beside the pools and reads its head. One that is still to be made counts as there.
+    pub(super) async fn check(&self) -> Result<(), DatabaseError> {
+        if matches!(*self.place, Place::Memory { .. }) || self.must_create() {
+            return Ok(());
+        }
+        let read = async {
+            let mut connection = self.place.options(false).connect().await?;
+            let read = sqlx::query("PRAGMA schema_version").fetch_one(&mut connection).await.map(drop);
+            let _ = connection.close().await;
+            read
+        };
+        match read.await.map_err(|source| error::of_driver(source, &self.place)) {
+            // Whoever keeps it locked shows that it is there.
+            Err(error) if !error.fault.is_of_database() => Ok(()),
+            read => read,
+        }
     }
 
     /// A reading connection of its own, for texts of the host alone: nothing guards it.
@@ -186,16 +217,37 @@ impl Pools {
         Ok(())
     }
 
-    async fn acquire(&self, pool: &SqlitePool) -> Result<PoolConnection<Driver>, DatabaseError> {
-        pool.acquire().await.map_err(|source| match source {
+    async fn acquire(&self, pool: &SqlitePool, turn: Turn) -> Result<Leased, DatabaseError> {
+        let acquired = pool.acquire().await.map_err(|source| match source {
+            // Whoever has a place has a connection, unless the file system keeps it from being opened.
             sqlx::Error::PoolTimedOut => {
-                let in_use = (pool.size() as usize).saturating_sub(pool.num_idle());
                 let waited = self.pool.acquire_timeout;
-                DatabaseError::new(ErrorKind::PoolExhausted, format!("no connection came free within {waited:?} ({in_use} in use)"))
-                    .hint("try again; the operator can raise `max` or `acquire_timeout` under `pool`")
+                DatabaseError::new(ErrorKind::Unavailable, format!("`{}` could not be opened within {waited:?}", self.place.label()))
+                    .fault(Fault::Connection)
             }
             other => error::of_driver(other, &self.place),
-        })
+        });
+        Ok(Leased { connection: acquired?, turn })
+    }
+}
+
+/// A connection in use, with its place. Dropping it gives both back; [`discard`] closes the connection.
+pub(super) struct Leased {
+    connection: PoolConnection<Driver>,
+    turn: Turn,
+}
+
+impl Deref for Leased {
+    type Target = PoolConnection<Driver>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.connection
+    }
+}
+
+impl DerefMut for Leased {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.connection
     }
 }
 
@@ -216,8 +268,10 @@ async fn harden(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
 }
 
 /// Closes a connection that may not be used again, without waiting for it.
-pub(super) fn discard(connection: PoolConnection<Driver>) {
+pub(super) fn discard(leased: Leased) {
+    let Leased { connection, turn } = leased;
     drop(connection.detach());
+    drop(turn);
 }
 
 /// Decodes `%` escapes.

@@ -11,6 +11,7 @@ use super::raw::RawError;
 use super::run;
 use crate::database::error::DatabaseError;
 use crate::database::error::ErrorKind;
+use crate::database::error::Fault;
 
 /// What was being done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +35,8 @@ pub(super) fn of_sqlite(raw: &RawError, stage: Stage, place: &Place) -> Database
         ffi::SQLITE_READONLY => read_only(raw, place),
         ffi::SQLITE_CONSTRAINT => of_constraint(raw),
         ffi::SQLITE_BUSY | ffi::SQLITE_LOCKED => plain(ErrorKind::Unavailable, "another connection keeps the database locked")
-            .hint("try again; a long transaction of another program may be open"),
+            .hint("try again; a long transaction of another program may be open")
+            .fault(Fault::Conflict),
         ffi::SQLITE_INTERRUPT => plain(ErrorKind::Cancelled, "the statement was stopped"),
         ffi::SQLITE_TOOBIG => plain(ErrorKind::TooLarge, "a value or the statement is over the size limit")
             .hint("a value may have 16 MiB and a statement 128 KiB"),
@@ -44,7 +46,9 @@ pub(super) fn of_sqlite(raw: &RawError, stage: Stage, place: &Place) -> Database
         ffi::SQLITE_FULL => plain(ErrorKind::Unavailable, "there is no space left for the database to write"),
         ffi::SQLITE_CANTOPEN => cannot_open(place),
         ffi::SQLITE_IOERR if place.path().is_some_and(Path::is_dir) => cannot_open(place),
-        ffi::SQLITE_NOTADB => plain(ErrorKind::Unavailable, format!("`{}` is no SQLite database, or an encrypted one", place.label())),
+        ffi::SQLITE_NOTADB => {
+            plain(ErrorKind::Unavailable, format!("`{}` is no SQLite database, or an encrypted one", place.label())).fault(Fault::Rejection)
+        }
         ffi::SQLITE_CORRUPT => plain(ErrorKind::Failed, format!("`{}` is damaged", place.label()))
             .hint("`PRAGMA integrity_check` tells where; restore it from a backup"),
         ffi::SQLITE_IOERR | ffi::SQLITE_PERM | ffi::SQLITE_PROTOCOL | ffi::SQLITE_NOLFS => {
@@ -75,6 +79,10 @@ pub(super) fn of_driver(source: sqlx::Error, place: &Place) -> DatabaseError {
 
 /// The error for a file that cannot be opened.
 fn cannot_open(place: &Place) -> DatabaseError {
+    why_not_opened(place).fault(Fault::Rejection)
+}
+
+fn why_not_opened(place: &Place) -> DatabaseError {
     let label = place.label();
     match place.path() {
         Some(path) if !path.exists() => plain(ErrorKind::Unavailable, format!("there is no such file `{label}`"))

@@ -1,5 +1,6 @@
 //! Statements on a connection: one that reads, and several that write in one transaction.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 
@@ -36,16 +37,19 @@ fn read_once(session: &Session<'_>, sql: &str, values: &[Value], limits: RowLimi
     rows(session, &mut prepared, limits)
 }
 
-/// Runs statements in one transaction and commits when all of them succeed. `index` follows the one that runs.
+/// Runs statements in one transaction and commits when all of them succeed. `index` follows the one that runs;
+/// `ending` is set when they may have taken effect although nobody heard of it.
 pub(super) fn write(
     session: &Session<'_>,
     statements: &[(Statement, Vec<Value>)],
     limits: RowLimits,
     index: &AtomicUsize,
+    ending: &AtomicBool,
 ) -> Result<Vec<Execution>, DatabaseError> {
     if let [(statement, values)] = statements
         && runs_alone(statement)
     {
+        ending.store(true, Ordering::Relaxed);
         return Ok(vec![execute(session, statement, values, limits)?]);
     }
     session.execute("BEGIN IMMEDIATE")?;
@@ -53,7 +57,10 @@ pub(super) fn write(
         // The caller has been told that it was stopped, so it may not take effect now.
         match session.is_stopped() {
             true => Err(DatabaseError::new(ErrorKind::Cancelled, "the statement was stopped")),
-            false => session.execute("COMMIT").map(|()| executions),
+            false => {
+                ending.store(true, Ordering::Relaxed);
+                session.execute("COMMIT").map(|()| executions)
+            }
         }
     });
     if done.is_err() && session.handle().in_transaction() {

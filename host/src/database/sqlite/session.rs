@@ -6,14 +6,13 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use sqlx::Sqlite as Driver;
-use sqlx::pool::PoolConnection;
 use tokio::runtime::Handle as Runtime;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::authorizer::Role;
 use super::connect;
+use super::connect::Leased;
 use super::connect::Place;
 use super::connect::Pools;
 use super::error;
@@ -116,7 +115,7 @@ where
 
 /// Runs `work` on this thread and gives the connection back or closes it.
 fn use_connection<T, W>(
-    mut connection: PoolConnection<Driver>,
+    mut connection: Leased,
     runtime: &Runtime,
     place: Arc<Place>,
     stop: CancellationToken,

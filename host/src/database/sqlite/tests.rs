@@ -95,7 +95,7 @@ pub(super) fn call() -> Call {
 }
 
 pub(super) fn options() -> RunOptions {
-    RunOptions { timeout: Duration::from_secs(20), limits: RowLimits { rows: 1000, bytes: 1 << 20 }, setup: Setup::default() }
+    RunOptions { timeout: Duration::from_secs(20), limits: RowLimits { rows: 1000, bytes: 1 << 20 }, setup: Setup::default(), from_primary: false }
 }
 
 /// A statement that claims to be of `kind`, whatever it is.

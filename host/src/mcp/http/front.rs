@@ -42,6 +42,7 @@ use tracing::warn;
 
 use super::HttpOptions;
 use super::Malformed;
+use super::Readiness;
 use super::Ready;
 use super::access::Access;
 use super::access::Refusal;
@@ -143,23 +144,26 @@ impl Front {
     async fn route(&self, request: Request<Incoming>) -> Response<AnswerBody> {
         let path = request.uri().path();
         match path {
-            "/health/live" => self.health(request.method(), true),
-            "/health/ready" => self.health(request.method(), !self.is_draining() && (self.ready)()),
+            "/health/live" => health(request.method(), || answer(StatusCode::OK, &json!({ "status": "ok" }))),
+            "/health/ready" => health(request.method(), || self.readiness()),
             _ if path.trim_end_matches('/') == self.path => self.mcp(request).await,
             _ => error(StatusCode::NOT_FOUND, "NOT_FOUND", &format!("nothing is here; the MCP endpoint is `{}`", self.path)),
         }
     }
 
-    fn health(&self, method: &Method, healthy: bool) -> Response<AnswerBody> {
-        if method != Method::GET && method != Method::HEAD {
-            let mut response = error(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", "health is asked with GET");
-            response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-            return response;
+    /// Says how many databases answer; not which, because anybody may ask.
+    fn readiness(&self) -> Response<AnswerBody> {
+        if self.is_draining() {
+            return answer(StatusCode::SERVICE_UNAVAILABLE, &json!({ "status": "shutting down" }));
         }
-        if healthy {
-            return answer(StatusCode::OK, &json!({ "status": "ok" }));
-        }
-        answer(StatusCode::SERVICE_UNAVAILABLE, &json!({ "status": if self.is_draining() { "shutting down" } else { "not ready" } }))
+        let readiness = (self.ready)();
+        let (code, status) = match readiness {
+            readiness if !readiness.is_ready() => (StatusCode::SERVICE_UNAVAILABLE, "not ready"),
+            Readiness { silent: 0, .. } => (StatusCode::OK, "ok"),
+            Readiness { .. } => (StatusCode::OK, "degraded"),
+        };
+        let Readiness { answering, silent } = readiness;
+        answer(code, &json!({ "status": status, "databases": { "answering": answering, "silent": silent } }))
     }
 
     async fn mcp(&self, request: Request<Incoming>) -> Response<AnswerBody> {
@@ -243,6 +247,16 @@ impl Front {
         }
         response
     }
+}
+
+/// Answers a question about health.
+fn health(method: &Method, state: impl FnOnce() -> Response<AnswerBody>) -> Response<AnswerBody> {
+    if method != Method::GET && method != Method::HEAD {
+        let mut response = error(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", "health is asked with GET");
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        return response;
+    }
+    state()
 }
 
 /// Answers browsers' questions. The origin was checked before: every one that gets here may read the answer.

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use std::time::Instant;
@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::HttpError;
 use super::HttpOptions;
+use super::Readiness;
 use super::serve;
 use crate::config::Secret;
 use crate::mcp::tests::empty_server;
@@ -259,13 +260,18 @@ async fn slow_clients_are_cut_off() {
 
 #[tokio::test]
 async fn health_tells_of_life_and_readiness() {
-    let is_ready = Arc::new(AtomicBool::new(false));
-    let asked = is_ready.clone();
-    let running = start(|options| options.ready = Arc::new(move || asked.load(Ordering::Relaxed))).await;
-    assert_eq!(running.request("GET", "/health/live", "", "").await.status, 200);
-    assert_eq!(running.request("GET", "/health/ready", "", "").await.status, 503);
-    is_ready.store(true, Ordering::Relaxed);
-    assert_eq!(running.request("GET", "/health/ready", "", "").await.status, 200);
+    let silent = Arc::new(AtomicUsize::new(2));
+    let asked = silent.clone();
+    let readiness = move || Readiness { answering: 2 - asked.load(Ordering::Relaxed), silent: asked.load(Ordering::Relaxed) };
+    let running = start(|options| options.ready = Arc::new(readiness)).await;
+    for (count, status, word) in [(2, 503, "not ready"), (1, 200, "degraded"), (0, 200, "ok")] {
+        silent.store(count, Ordering::Relaxed);
+        assert_eq!(running.request("GET", "/health/live", "", "").await.status, 200);
+        let ready = running.request("GET", "/health/ready", "", "").await;
+        assert_eq!(ready.status, status);
+        let databases = json!({ "answering": 2 - count, "silent": count });
+        assert_eq!(ready.json(), json!({ "status": word, "databases": databases }));
+    }
     assert_eq!(running.request("POST", "/health/ready", "", "").await.status, 405);
     running.stop().await;
 }
