@@ -81,6 +81,13 @@ pub struct RunOptions {
     pub from_primary: bool,
 }
 
+impl RunOptions {
+    /// A run in a session that begins as the host opens it.
+    pub fn new(timeout: Duration, limits: RowLimits) -> Self {
+        Self { timeout, limits, setup: Setup::default(), from_primary: false }
+    }
+}
+
 /// What a statement did.
 #[derive(Clone, Debug)]
 pub struct Execution {

@@ -40,6 +40,7 @@ use super::error::DatabaseError;
 use super::error::ErrorKind;
 use super::replicas::Mark;
 use super::rows::RowSet;
+use super::setup::Setup;
 use super::statement::Statement;
 use super::value::Value;
 use crate::call::Call;
@@ -191,11 +192,11 @@ impl Postgres {
 
 impl Inner {
     /// A session of `pool` for a call, unless the call is over before one comes free.
-    async fn acquire(&self, pool: &Pool, running: &Running) -> Result<Session, DatabaseError> {
+    async fn acquire(&self, pool: &Pool, setup: &Setup, running: &Running) -> Result<Session, DatabaseError> {
         let session = tokio::select! {
             biased;
             () = running.stopped.cancelled() => return Err(stopped()),
-            session = pool.acquire() => session?,
+            session = pool.acquire(setup) => session?,
         };
         self.types.set_money_digits(session.money_digits());
         running.set(session.pid()).await;

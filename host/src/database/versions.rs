@@ -359,7 +359,8 @@ impl Versions {
 
     /// The tables known by now that `name` may mean: with its schema or without, in either case of letters.
     pub fn tables_called(&self, name: &str) -> Vec<Arc<str>> {
-        let means = |table: &str| table.eq_ignore_ascii_case(name) || table.split_once('.').is_some_and(|(_, own)| own.eq_ignore_ascii_case(name));
+        let means =
+            |table: &str| table.eq_ignore_ascii_case(name) || table.split_once('.').is_some_and(|(_, own)| own.eq_ignore_ascii_case(name));
         self.lock().names.iter().filter(|table| means(table)).cloned().collect()
     }
 

@@ -154,7 +154,12 @@ mod tests {
 
     #[test]
     fn a_setting_that_makes_no_sense_is_named() {
-        let cases = [("ttl", "\"soon\"", "`ttl`"), ("ttl", "5", "`ttl`"), ("tiers", "[\"tape\"]", "`tape`"), ("tables", r#"{"a": {"tll": "1s"}}"#, "`tables`")];
+        let cases = [
+            ("ttl", "\"soon\"", "`ttl`"),
+            ("ttl", "5", "`ttl`"),
+            ("tiers", "[\"tape\"]", "`tape`"),
+            ("tables", r#"{"a": {"tll": "1s"}}"#, "`tables`"),
+        ];
         for (key, value, expected) in cases {
             let error = Host::new().setting(key, value).run(|| super::of("sqlite", &[])).expect_err(key);
             assert!(error.contains(expected), "{error}");

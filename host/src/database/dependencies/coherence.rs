@@ -28,7 +28,7 @@ pub(in crate::database) fn call() -> Call {
 }
 
 fn options() -> RunOptions {
-    RunOptions { timeout: Duration::from_secs(20), limits: RowLimits { rows: 1000, bytes: 1 << 20 } }
+    RunOptions::new(Duration::from_secs(20), RowLimits { rows: 1000, bytes: 1 << 20 })
 }
 
 /// A database that is open for writing.

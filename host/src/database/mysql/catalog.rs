@@ -21,6 +21,7 @@ use crate::database::catalog::TableFilter;
 use crate::database::catalog::TableKind;
 use crate::database::catalog::TableSummary;
 use crate::database::error::DatabaseError;
+use crate::database::setup::Setup;
 use crate::database::supervise::supervised;
 use crate::database::value::Value;
 
@@ -50,7 +51,7 @@ impl MySql {
         let work = async move {
             let _ended = running.ended_on_drop();
             for _ in 0..2 {
-                let mut checkout = pool.lend(Access::Read).await?;
+                let mut checkout = pool.lend(Access::Read, &Setup::default()).await?;
                 running.begin(&checkout.session)?;
                 match question(&mut checkout.session).await {
                     Ok(answer) => {

@@ -18,6 +18,7 @@ use sqlx::mysql::MySqlTypeInfo;
 use crate::config::DatabaseConfig;
 use crate::database::error::DatabaseError;
 use crate::database::error::ErrorKind;
+use crate::database::setup::Setup;
 
 /// Prepared statements that a session keeps.
 const PREPARED_KEPT: usize = 32;
@@ -131,17 +132,19 @@ pub(super) struct Session {
     pub(super) product: Product,
     /// The type of an exact number, as the server announced it; the driver has no name for it.
     pub(super) decimal: MySqlTypeInfo,
+    /// How it was begun; it serves nobody who wants it otherwise.
+    pub(super) setup: Setup,
     /// When it was opened.
     pub(super) opened: Instant,
 }
 
 impl Session {
-    /// Connects and fixes the settings.
+    /// Connects, fixes the settings, and begins the session as `setup` says.
     ///
     /// # Errors
     ///
     /// What the driver says; also when a server does not let the session be made read only.
-    pub(super) async fn open(options: &MySqlConnectOptions, access: Access, limit: Duration) -> Result<Self, sqlx::Error> {
+    pub(super) async fn open(options: &MySqlConnectOptions, access: Access, setup: &Setup, limit: Duration) -> Result<Self, sqlx::Error> {
         let mut connection = options.connect().await?;
         let hello = (&mut connection)
             .fetch_one("SELECT CONNECTION_ID(), VERSION(), CAST(@@SESSION.sql_mode AS CHAR), CAST(0 AS DECIMAL(1, 0))")
@@ -159,7 +162,11 @@ impl Session {
                 other?;
             }
         }
-        Ok(Self { connection, id, product, decimal, opened: Instant::now() })
+        for statement in setup.statements() {
+            // Host text; see `Setup`.
+            (&mut connection).execute(AssertSqlSafe(statement.clone())).await?;
+        }
+        Ok(Self { connection, id, product, decimal, setup: setup.clone(), opened: Instant::now() })
     }
 
     /// Runs text of the host, by the text protocol. The type keeps everybody else's text out.

@@ -26,6 +26,7 @@ use crate::database::error::ErrorKind;
 use crate::database::error::Fault;
 use crate::database::places::Place;
 use crate::database::places::Places;
+use crate::database::setup::Setup;
 
 /// A connection that was idle for longer is asked for a sign of life, in the background.
 const CHECKED_AFTER: Duration = Duration::from_secs(20);
@@ -90,19 +91,19 @@ impl Pool {
         Self { shared: Arc::new(shared) }
     }
 
-    /// Lends a session, a waiting one or else a new one.
+    /// Lends a session that was begun like this, a waiting one or else a new one.
     ///
     /// # Errors
     ///
     /// `PoolExhausted` when none came free within `acquire_timeout`, `Unavailable` when the server does not let us in.
-    pub(super) async fn lend(&self, access: Access) -> Result<Checkout, DatabaseError> {
+    pub(super) async fn lend(&self, access: Access, setup: &Setup) -> Result<Checkout, DatabaseError> {
         let until = Instant::now() + self.shared.config.acquire_timeout;
         let place = self.shared.places.take().await?;
-        if let Some(Idle { session, .. }) = self.take_idle(access) {
+        if let Some(Idle { session, .. }) = self.take_idle(access, setup) {
             return Ok(Checkout { session, access, reused: true, shared: self.shared.clone(), _place: place });
         }
         // Whoever waited for its place to the last moment still has a moment to connect.
-        let session = self.open(access, until.max(Instant::now() + LEAST_TO_OPEN)).await?;
+        let session = self.open(access, setup, until.max(Instant::now() + LEAST_TO_OPEN)).await?;
         Ok(Checkout { session, access, reused: false, shared: self.shared.clone(), _place: place })
     }
 
@@ -136,13 +137,13 @@ impl Pool {
         }
     }
 
-    async fn open(&self, access: Access, until: Instant) -> Result<Session, DatabaseError> {
+    async fn open(&self, access: Access, setup: &Setup, until: Instant) -> Result<Session, DatabaseError> {
         // Sessions that wait for the other kind of work count as connections too.
         let surplus = self.shared.surplus();
         if let Some(idle) = surplus {
             idle.session.close().await;
         }
-        let opening = Session::open(&self.shared.options, access, self.shared.statement_limit);
+        let opening = Session::open(&self.shared.options, access, setup, self.shared.statement_limit);
         match tokio::time::timeout_at(until.into(), opening).await {
             Ok(Ok(session)) => Ok(session),
             Ok(Err(cause)) => {
@@ -158,10 +159,10 @@ impl Pool {
     }
 
     /// Takes the latest session for this kind of work, dropping those past their lifetime.
-    fn take_idle(&self, access: Access) -> Option<Idle> {
+    fn take_idle(&self, access: Access, setup: &Setup) -> Option<Idle> {
         let mut idle = self.shared.lock();
         idle.sessions.retain(|idle| idle.session.opened.elapsed() < self.shared.config.max_lifetime);
-        let found = idle.sessions.iter().rposition(|idle| idle.access == access)?;
+        let found = idle.sessions.iter().rposition(|idle| idle.access == access && idle.session.setup == *setup)?;
         Some(idle.sessions.remove(found))
     }
 }
@@ -276,7 +277,8 @@ mod tests {
         let url = std::env::var("TIDEGATE_TEST_MYSQL").unwrap();
         let config = DatabaseConfig::new(DatabaseName::parse("main").unwrap(), &url).unwrap();
         let pool = Pool::new(&config, connect::options(&config).unwrap());
-        let (first, second) = (pool.lend(Access::Read).await.unwrap(), pool.lend(Access::Read).await.unwrap());
+        let (first, second) =
+            (pool.lend(Access::Read, &Setup::default()).await.unwrap(), pool.lend(Access::Read, &Setup::default()).await.unwrap());
         let (lives, dies) = (first.session.id, second.session.id);
         first.give_back();
         second.give_back();

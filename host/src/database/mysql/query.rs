@@ -134,11 +134,12 @@ impl MySql {
         let statement = statement.clone();
         let parameters = parameters.to_vec();
         let limits = options.limits;
+        let setup = options.setup.clone();
         let work = async move {
             let _ended = running.ended_on_drop();
             // A session that waited may have lost its server in the meantime; reading again harms nobody.
             for _ in 0..2 {
-                let mut checkout = pool.lend(Access::Read).await?;
+                let mut checkout = pool.lend(Access::Read, &setup).await?;
                 running.begin(&checkout.session)?;
                 let result = read_in(&mut checkout.session, &running, &statement, &parameters, limits).await;
                 let again = checkout.reused && !running.interrupted();

@@ -32,7 +32,6 @@ use crate::database::RunOptions;
 use crate::database::error::DatabaseError;
 use crate::database::rows::RowLimits;
 use crate::database::rows::RowSet;
-use crate::database::setup::Setup;
 use crate::database::statement::Statement;
 use crate::database::statement::StatementKind;
 use crate::database::value::Value;
@@ -157,7 +156,7 @@ fn call() -> Call {
 }
 
 fn options() -> RunOptions {
-    RunOptions { timeout: Duration::from_secs(20), limits: RowLimits { rows: 1_000, bytes: 1 << 20 }, setup: Setup::default(), from_primary: false }
+    RunOptions::new(Duration::from_secs(20), RowLimits { rows: 1_000, bytes: 1 << 20 })
 }
 
 /// A statement that claims to be of `kind`.

@@ -31,6 +31,7 @@ use crate::database::catalog::TableSummary;
 use crate::database::catalog::Trigger;
 use crate::database::error::DatabaseError;
 use crate::database::error::ErrorKind;
+use crate::database::setup::Setup;
 use crate::database::supervise::supervised;
 
 /// The longest that a look at the catalog takes.
@@ -164,7 +165,7 @@ async fn fetch_all(
 ) -> Result<Vec<PgRow>, DatabaseError> {
     let mut retried = false;
     loop {
-        let mut session = inner.acquire(&inner.reads, &running).await?;
+        let mut session = inner.acquire(&inner.reads, &Setup::default(), &running).await?;
         let result = sqlx::query_with(text, arguments.clone()).fetch_all(session.connection()).await;
         running.clear().await;
         match result {

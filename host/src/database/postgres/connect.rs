@@ -13,9 +13,11 @@ use sqlx::postgres::PgRow;
 use sqlx::postgres::PgSslMode;
 
 use super::error::connect_error;
+use super::error::sqlstate;
 use crate::config::DatabaseConfig;
 use crate::database::error::DatabaseError;
 use crate::database::error::ErrorKind;
+use crate::database::setup::Setup;
 
 /// Statements that a connection keeps prepared; the one used longest ago goes first.
 const PREPARED_STATEMENTS: usize = 64;
@@ -101,12 +103,12 @@ impl Connector {
         Ok(Self { options, purpose, statement_timeout: config.statement_timeout })
     }
 
-    /// Opens a session and fixes its settings.
+    /// Opens a session, fixes its settings, and begins it as `setup` says.
     ///
     /// # Errors
     ///
     /// `Unavailable`, without host, user or password.
-    pub(super) async fn open(&self) -> Result<Opened, DatabaseError> {
+    pub(super) async fn open(&self, setup: &Setup) -> Result<Opened, DatabaseError> {
         let mut connection = self.options.connect().await.map_err(connect_error)?;
         let facts = "SELECT pg_catalog.pg_backend_pid(), \
              (SELECT extract(epoch FROM pg_catalog.clock_timestamp() - backend_start)::pg_catalog.float8::pg_catalog.text \
@@ -122,6 +124,9 @@ impl Connector {
         let money_digits = unit.split_once('.').map_or(0, |(_, digits)| u8::try_from(digits.len()).unwrap_or(2));
         if !shared {
             host_batch(&mut connection, self.setup()).await.map_err(connect_error)?;
+            if !setup.is_empty() {
+                host_batch(&mut connection, setup.statements().join(";")).await.map_err(setup_error)?;
+            }
         }
         Ok(Opened { connection, pid, shared, money_digits })
     }
@@ -167,12 +172,13 @@ impl Connector {
         }
     }
 
-    /// Begins the transaction that one call runs in, with limits of its own; answers the process that it runs in.
+    /// Begins the transaction that one call runs in, with limits of its own; answers the process that it runs in. A session behind
+    /// a pooler, which keeps no settings, has its setup repeated here.
     ///
     /// # Errors
     ///
     /// What the driver says.
-    pub(super) async fn begin(&self, connection: &mut PgConnection, limit: Duration) -> Result<i32, sqlx::Error> {
+    pub(super) async fn begin(&self, connection: &mut PgConnection, limit: Duration, repeated: &Setup) -> Result<i32, sqlx::Error> {
         let mode = match self.purpose {
             Purpose::Read => "ISOLATION LEVEL REPEATABLE READ READ ONLY",
             Purpose::Write => "READ WRITE",
@@ -184,19 +190,23 @@ impl Connector {
             Purpose::Read => "DECLARE tidegate NO SCROLL CURSOR WITH HOLD FOR SELECT 1;",
             Purpose::Write => "",
         };
-        let rows = host_batch(connection, format!("BEGIN {mode};{settings};{held}SELECT pg_catalog.pg_backend_pid()")).await?;
+        // Host text; see `Setup`.
+        let repeated: String = repeated.statements().iter().map(|text| text.replacen("SET SESSION ", "SET LOCAL ", 1) + ";").collect();
+        let rows = host_batch(connection, format!("BEGIN {mode};{settings};{repeated}{held}SELECT pg_catalog.pg_backend_pid()")).await?;
         rows.first().ok_or(sqlx::Error::RowNotFound)?.try_get(0)
     }
 
     /// Ends whatever transaction is open and takes everything back that a statement can leave in a session.
     ///
-    /// `true` when the session is as it was when it was opened; `false` means that it must be closed.
-    pub(super) async fn restore(&self, connection: &mut PgConnection, pid: i32) -> bool {
+    /// `true` when the session is as it was when it was opened, begun as `begun` says; `false` means that it must be closed.
+    pub(super) async fn restore(&self, connection: &mut PgConnection, pid: i32, begun: &Setup) -> bool {
+        let begun: String = begun.statements().iter().map(|text| format!("{text};")).collect();
         let batch = format!(
             "ROLLBACK;\
              SET SESSION AUTHORIZATION DEFAULT;\
              RESET ALL;\
              {};\
+             {begun}\
              CLOSE ALL;\
              UNLISTEN *;\
              DISCARD TEMP;\
@@ -219,6 +229,16 @@ impl Connector {
     /// Ends the transaction of a statement that can leave nothing behind.
     pub(super) async fn rollback(&self, connection: &mut PgConnection) -> bool {
         host_batch(connection, "ROLLBACK".to_owned()).await.is_ok()
+    }
+}
+
+/// Why a session could not begin as hooks want it.
+fn setup_error(error: sqlx::Error) -> DatabaseError {
+    match sqlstate(&error).map(str::to_owned) {
+        Some(code) => DatabaseError::new(ErrorKind::HookRefused, "the database refused the settings that a hook wants for the session")
+            .hint("the operator can look at the plugin's on-connect hook and at what the role may set")
+            .sqlstate(code),
+        None => connect_error(error),
     }
 }
 

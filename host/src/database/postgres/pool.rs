@@ -24,6 +24,7 @@ use crate::database::error::ErrorKind;
 use crate::database::error::Fault;
 use crate::database::places::Place;
 use crate::database::places::Places;
+use crate::database::setup::Setup;
 
 /// A session idle for longer than this is asked whether it still lives, in the background.
 const TEST_AFTER: Duration = Duration::from_secs(20);
@@ -64,6 +65,8 @@ struct Body {
     pid: i32,
     shared: bool,
     money_digits: u8,
+    /// How it was begun; it serves nobody who wants it otherwise.
+    setup: Setup,
     opened: Instant,
 }
 
@@ -92,21 +95,21 @@ impl Pool {
         &self.inner.connector
     }
 
-    /// Takes an idle session or opens one, within the pool's acquire timeout.
+    /// Takes an idle session that was begun like this, or opens one, within the pool's acquire timeout.
     ///
     /// # Errors
     ///
     /// `PoolExhausted` when all are in use for that long, `Unavailable` when none can be opened.
-    pub(super) async fn acquire(&self) -> Result<Session, DatabaseError> {
+    pub(super) async fn acquire(&self, setup: &Setup) -> Result<Session, DatabaseError> {
         let started = Instant::now();
         let place = self.inner.places.take().await?;
-        if let Some(Idle { body, .. }) = self.inner.take_idle() {
+        if let Some(Idle { body, .. }) = self.inner.take_idle(setup) {
             return Ok(Session { body, reused: true, broken: false, pool: self.inner.clone(), _place: place });
         }
         let patience = self.inner.config.acquire_timeout;
         self.inner.start_sweeper();
         let left = patience.saturating_sub(started.elapsed()).max(Duration::from_millis(100));
-        let opened = tokio::time::timeout(left, self.inner.connector.open()).await.map_err(|_| {
+        let opened = tokio::time::timeout(left, self.inner.connector.open(setup)).await.map_err(|_| {
             DatabaseError::new(ErrorKind::Unavailable, format!("the database did not accept a connection within {left:?}"))
                 .fault(Fault::Connection)
         })??;
@@ -115,6 +118,7 @@ impl Pool {
             pid: opened.pid,
             shared: opened.shared,
             money_digits: opened.money_digits,
+            setup: setup.clone(),
             opened: Instant::now(),
         };
         Ok(Session { body, reused: false, broken: false, pool: self.inner.clone(), _place: place })
@@ -141,11 +145,18 @@ impl Inner {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The session used last, if it is not over its time.
-    fn take_idle(&self) -> Option<Idle> {
+    /// The session used last of those that were begun like this and are not over their time. When there is none and as many
+    /// connections as may be, the one not used for longest goes, so that another fits.
+    fn take_idle(&self, setup: &Setup) -> Option<Idle> {
         let mut idle = self.idle();
         idle.retain(|idle| !self.is_over(idle));
-        idle.pop()
+        if let Some(found) = idle.iter().rposition(|idle| idle.body.setup == *setup) {
+            return Some(idle.remove(found));
+        }
+        if idle.len() + self.places.in_use() > self.places.most() {
+            idle.remove(0);
+        }
+        None
     }
 
     fn is_over(&self, idle: &Idle) -> bool {
@@ -250,7 +261,7 @@ mod tests {
         let url = std::env::var("TIDEGATE_TEST_POSTGRES").unwrap();
         let config = DatabaseConfig::new(DatabaseName::parse("main").unwrap(), &url).unwrap();
         let pool = Pool::new(&config.name, Connector::new(&config, Purpose::Read).unwrap(), config.pool.clone());
-        let (first, second) = (pool.acquire().await.unwrap(), pool.acquire().await.unwrap());
+        let (first, second) = (pool.acquire(&Setup::default()).await.unwrap(), pool.acquire(&Setup::default()).await.unwrap());
         let (lives, dies) = (first.pid(), second.pid());
         first.release();
         second.release();

@@ -31,6 +31,7 @@ use crate::database::RunOptions;
 use crate::database::error::DatabaseError;
 use crate::database::error::ErrorKind;
 use crate::database::rows::RowSet;
+use crate::database::setup::Setup;
 use crate::database::statement::Statement;
 use crate::database::supervise::supervised;
 use crate::database::value::Value;
@@ -91,7 +92,7 @@ impl Reading {
         let mut form = Form::Plain;
         let mut retried = false;
         for _ in 0..MOST_ATTEMPTS {
-            let mut session = self.inner.acquire(&self.inner.reads, &self.running).await?;
+            let mut session = self.inner.acquire(&self.inner.reads, &self.options.setup, &self.running).await?;
             let in_transaction = session.is_shared() || !self.statement.traceless || !self.statement.functions.is_empty();
             let result = self.attempt(&mut session, form, in_transaction).await;
             let reused = session.reused;
@@ -135,7 +136,8 @@ impl Reading {
             return Err(Stop::Failed(refusal));
         }
         if in_transaction {
-            let pid = self.inner.reads.connector().begin(session.connection(), self.options.timeout).await?;
+            let repeated = if session.is_shared() { self.options.setup.clone() } else { Setup::default() };
+            let pid = self.inner.reads.connector().begin(session.connection(), self.options.timeout, &repeated).await?;
             session.set_pid(pid);
             self.running.set(pid).await;
         }
@@ -209,7 +211,7 @@ impl Reading {
         let pid = session.pid();
         match (self.statement.traceless && self.statement.functions.is_empty(), session.is_shared()) {
             (true, _) => connector.rollback(session.connection()).await,
-            (false, false) => connector.restore(session.connection(), pid).await,
+            (false, false) => connector.restore(session.connection(), pid, &self.options.setup).await,
             // The settings of a session behind a pooler are not ours to reset.
             (false, true) => {
                 connector.rollback(session.connection()).await;

@@ -33,6 +33,7 @@ use crate::database::error::Effect;
 use crate::database::error::ErrorKind;
 use crate::database::error::FIND_OUT;
 use crate::database::error::Fault;
+use crate::database::setup::Setup;
 use crate::database::statement::Statement;
 use crate::database::statement::StatementKind;
 use crate::database::supervise::supervised;
@@ -94,7 +95,7 @@ impl Writing {
         let mut wrapped = Wrapped::Yes;
         let mut retried = false;
         loop {
-            let mut session = self.inner.acquire(pool, &self.running).await?;
+            let mut session = self.inner.acquire(pool, &self.options.setup, &self.running).await?;
             self.at.store(0, Ordering::Relaxed);
             let mut began = false;
             let result = self.attempt(&mut session, wrapped, &mut began).await;
@@ -145,7 +146,8 @@ impl Writing {
     async fn attempt(&self, session: &mut Session, wrapped: Wrapped, began: &mut bool) -> Result<Vec<Execution>, Stop> {
         if wrapped == Wrapped::Yes {
             let connector = self.inner.writes.as_ref().unwrap_or(&self.inner.reads).connector();
-            let pid = connector.begin(session.connection(), self.options.timeout).await?;
+            let repeated = if session.is_shared() { self.options.setup.clone() } else { Setup::default() };
+            let pid = connector.begin(session.connection(), self.options.timeout, &repeated).await?;
             session.set_pid(pid);
             self.running.set(pid).await;
         }
@@ -224,7 +226,7 @@ impl Writing {
                 pool.connector().rollback(session.connection()).await;
                 false
             }
-            false => pool.connector().restore(session.connection(), pid).await,
+            false => pool.connector().restore(session.connection(), pid, &self.options.setup).await,
         }
     }
 

@@ -25,7 +25,6 @@ use crate::database::RunOptions;
 use crate::database::error::DatabaseError;
 use crate::database::rows::RowLimits;
 use crate::database::rows::RowSet;
-use crate::database::setup::Setup;
 use crate::database::statement::Statement;
 use crate::database::statement::StatementKind;
 use crate::database::value::Value;
@@ -95,7 +94,7 @@ pub(super) fn call() -> Call {
 }
 
 pub(super) fn options() -> RunOptions {
-    RunOptions { timeout: Duration::from_secs(20), limits: RowLimits { rows: 1000, bytes: 1 << 20 }, setup: Setup::default(), from_primary: false }
+    RunOptions::new(Duration::from_secs(20), RowLimits { rows: 1000, bytes: 1 << 20 })
 }
 
 /// A statement that claims to be of `kind`, whatever it is.

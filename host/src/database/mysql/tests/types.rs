@@ -177,7 +177,7 @@ async fn the_text_protocol_reads_the_same_values() {
     let mut fixture = Fixture::new(&[]).await;
     fixture.run("SET SESSION sql_mode = ''").await;
     let engine = fixture.engine(|_| {});
-    let mut checkout = engine.pool.lend(Access::Read).await.unwrap();
+    let mut checkout = engine.pool.lend(Access::Read, &crate::database::setup::Setup::default()).await.unwrap();
     for (index, (type_name, value, expected, shown, _)) in TYPES.iter().enumerate() {
         fixture.run(&format!("CREATE TABLE t{index} (v {type_name} NULL)")).await;
         fixture.run(&format!("INSERT INTO t{index} VALUES ({value})")).await;

@@ -136,7 +136,7 @@ async fn behind_a_pooler_every_statement_has_a_transaction_of_its_own() {
         |db| async move {
             for traceless in [true, false] {
                 // Another process than at the start is what gives a pooler away.
-                let mut session = db.postgres.inner.reads.acquire().await.unwrap();
+                let mut session = db.postgres.inner.reads.acquire(&crate::database::setup::Setup::default()).await.unwrap();
                 let pid = session.pid();
                 session.set_pid(0);
                 session.set_pid(pid);
