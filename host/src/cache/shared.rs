@@ -136,20 +136,14 @@ impl Shared {
         Some(*digest.finish().as_bytes())
     }
 
-    /// Says that these tables were written, or any table of the database when none are given. When it returns, every replica that
-    /// reaches the server knows, or this process remembers to say it and does not use the tier for the database until then.
-    pub(super) async fn wrote(&self, database: &DatabaseName, tables: Option<&[String]>) {
+    /// Begins a write to these tables, or to any of the database when none are given.
+    pub(super) fn writing(&self, database: &DatabaseName, tables: Option<&[String]>) -> Saying {
         let inner = self.used();
         let keys = match tables {
-            Some([]) => return,
             Some(tables) => tables.iter().map(|table| inner.keys.table(database, table)).collect(),
             None => vec![inner.keys.database(database)],
         };
-        // A call that is cancelled meanwhile has written all the same.
-        let saying = Saying::new(inner, Some(database.clone()));
-        if inner.link.run::<()>(&replace_tokens(&keys)).await.is_ok() {
-            saying.said();
-        }
+        Saying::new(inner.clone(), vec![Some(database.clone())], keys)
     }
 
     pub(super) async fn find(&self, digest: &Digest, current: &Stamp) -> Look {
@@ -190,10 +184,7 @@ impl Shared {
         if keys.is_empty() {
             return;
         }
-        let saying: Vec<Saying<'_>> = scopes.into_iter().map(|scope| Saying::new(inner, scope)).collect();
-        if inner.link.run_within::<()>(&replace_tokens(&keys), CLEAR_TIMEOUT).await.is_ok() {
-            saying.into_iter().for_each(Saying::said);
-        }
+        Saying::new(inner.clone(), scopes, keys).say_within(CLEAR_TIMEOUT).await;
     }
 
     pub(super) fn figures(&self) -> TierFigures {
@@ -351,26 +342,43 @@ async fn hold_one(inner: &Inner) -> Result<(), RedisError> {
     ended
 }
 
-/// A write while it is being said. Dropped before it was, because that failed or the call was cancelled, it is remembered.
-struct Saying<'a> {
-    inner: &'a Inner,
-    scope: Option<Scope>,
+/// A write that is to be said. Dropped before it was, because that failed or the call was cancelled, it is remembered.
+pub(super) struct Saying {
+    inner: Arc<Inner>,
+    scopes: Vec<Scope>,
+    keys: Vec<String>,
 }
 
-impl<'a> Saying<'a> {
-    fn new(inner: &'a Inner, scope: Scope) -> Self {
-        Self { inner, scope: Some(scope) }
+impl Saying {
+    fn new(inner: Arc<Inner>, scopes: Vec<Scope>, keys: Vec<String>) -> Self {
+        Self { inner, scopes, keys }
     }
 
-    fn said(mut self) {
-        self.scope = None;
+    /// Says it within the time of a lookup, or has it remembered.
+    pub(super) async fn say(self) {
+        let timeout = self.inner.link.timeout();
+        self.say_within(timeout).await;
+    }
+
+    async fn say_within(self, timeout: Duration) {
+        let said = self.keys.is_empty() || self.inner.link.run_within::<()>(&replace_tokens(&self.keys), timeout).await.is_ok();
+        if said {
+            self.said();
+        }
+    }
+
+    /// There is nothing left to say.
+    pub(super) fn said(mut self) {
+        self.scopes.clear();
     }
 }
 
-impl Drop for Saying<'_> {
+impl Drop for Saying {
     fn drop(&mut self) {
-        if let Some(scope) = self.scope.take() {
-            self.inner.unsent().add(scope);
+        if !self.scopes.is_empty() {
+            let mut unsent = self.inner.unsent();
+            self.scopes.drain(..).for_each(|scope| unsent.add(scope));
+            drop(unsent);
             self.inner.link.wake();
         }
     }

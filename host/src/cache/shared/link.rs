@@ -70,6 +70,11 @@ impl Link {
         })
     }
 
+    /// How long a lookup waits.
+    pub(super) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
     /// Runs commands within the time of a lookup.
     pub(super) async fn run<T: FromRedisValue>(&self, commands: &Pipeline) -> Result<(T, Arc<str>), Away> {
         self.run_within(commands, self.timeout).await
