@@ -1,9 +1,9 @@
 //! The tier that replicas share, in one Redis or Valkey server: entries, and the versions of the tables they were read from.
 //!
-//! A table's version is a random token. A write replaces it before it is acknowledged; an entry is good while the tokens
-//! in its stamp are those of now. Counters would begin again when the server forgets them, by eviction or a restart, and could then meet an
-//! old entry; a token that is gone is replaced by one that no entry has. The run of the server is part of the stamp for the same reason: one
-//! that comes back from a snapshot has tokens and entries of the past.
+//! A table's version is a random token. A write replaces it before it is acknowledged; an entry is good while the tokens in its
+//! stamp are those of now. Counters would begin again when the server forgets them, by eviction or a restart, and could then
+//! meet an old entry; a token that is gone is replaced by one that no entry has. The run of the server is part of the stamp for the
+//! same reason: one that comes back from a snapshot has tokens and entries of the past.
 //!
 //! The server may be away. A lookup is then a miss, within the configured time, and nothing from memory or disk that others
 //! might have written since is used either. A write that it could not be told of is remembered and said, as one to the whole
@@ -14,6 +14,7 @@
 //! machine, TLS (`rediss:`). A cluster is not supported: keys that are used together lie on different nodes of it.
 
 mod breaker;
+mod keys;
 mod link;
 mod unsent;
 
@@ -27,7 +28,6 @@ use std::sync::PoisonError;
 use std::time::Duration;
 use std::time::SystemTime;
 
-use redis::Pipeline;
 use redis::RedisError;
 use tokio::task::AbortHandle;
 
@@ -44,20 +44,18 @@ use super::memory::Look;
 use super::record;
 use super::record::Description;
 
+use keys::Keys;
+use keys::TOKEN_TTL;
+use keys::random_token;
+use keys::replace_tokens;
 use link::Away;
 use link::Link;
 use link::Live;
 use unsent::Scope;
 use unsent::Unsent;
 
-/// The version of what lies on the server, a part of every key: replicas of different versions share nothing.
-const FORMAT: u32 = 1;
-
 /// Bytes of a record; larger ones are neither sent nor read.
 const RECORD_BYTES: usize = 4 << 20;
-
-/// How long a token stays that nobody replaces. One that went is a miss, not a danger.
-const TOKEN_TTL: Duration = Duration::from_hours(7 * 24);
 
 /// How long each step of a clear may take: it is asked for by a person, and goes through every key.
 const CLEAR_TIMEOUT: Duration = Duration::from_secs(2);
@@ -86,11 +84,6 @@ struct Inner {
     counters: Counters,
 }
 
-/// The names of keys.
-struct Keys {
-    prefix: String,
-}
-
 impl Shared {
     /// Prepares the tier. The server need not be there.
     ///
@@ -100,7 +93,7 @@ impl Shared {
     pub(super) fn new(config: &SharedCacheConfig) -> Result<Self, RedisError> {
         let inner = Inner {
             link: Link::new(config.url.reveal(), config.timeout)?,
-            keys: Keys { prefix: format!("{}:{FORMAT}", config.prefix) },
+            keys: Keys::new(&config.prefix),
             unsent: Mutex::default(),
             counters: Counters::default(),
         };
@@ -382,56 +375,6 @@ impl Drop for Saying {
             self.inner.link.wake();
         }
     }
-}
-
-impl Keys {
-    /// The token that stands for every table of every database.
-    fn everything(&self) -> String {
-        format!("{}:all", self.prefix)
-    }
-
-    /// The token that stands for every table of a database.
-    fn database(&self, database: &DatabaseName) -> String {
-        format!("{}:database:{database}", self.prefix)
-    }
-
-    /// The token of a table. A database's name has no colon, so that no table's name makes it another's.
-    fn table(&self, database: &DatabaseName, table: &str) -> String {
-        format!("{}:table:{database}:{table}", self.prefix)
-    }
-
-    fn entry(&self, digest: &Digest) -> String {
-        format!("{}:entry:{digest}", self.prefix)
-    }
-
-    /// The pattern of every entry's key. The prefix has no character that means something in it.
-    fn every_entry(&self) -> String {
-        format!("{}:entry:*", self.prefix)
-    }
-
-    fn parse_entry(&self, key: &str) -> Option<Digest> {
-        Digest::parse(key.strip_prefix(&self.prefix)?.strip_prefix(":entry:")?)
-    }
-
-    fn scope(&self, scope: &Scope) -> String {
-        scope.as_ref().map_or_else(|| self.everything(), |database| self.database(database))
-    }
-}
-
-/// Gives each key a new token.
-fn replace_tokens(keys: &[String]) -> Pipeline {
-    let mut replace = redis::pipe();
-    for key in keys {
-        replace.cmd("SET").arg(key).arg(&random_token()).arg("PX").arg(to_ms(TOKEN_TTL)).ignore();
-    }
-    replace
-}
-
-/// A token that nobody has had before.
-fn random_token() -> [u8; 16] {
-    let mut token = [0; 16];
-    getrandom::fill(&mut token).expect("the system gives random bytes");
-    token
 }
 
 fn to_ms(duration: Duration) -> u64 {

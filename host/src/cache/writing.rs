@@ -18,8 +18,8 @@ pub struct Writing {
 
 impl Writing {
     /// Says that the tables have been written. When this returns, every replica that reaches the shared tier knows, or this process
-    /// remembers to say it and does not use that tier for the database until it has. To be awaited before the write is acknowledged, and after
-    /// the versions of its tables were [recorded](Journal::record).
+    /// remembers to say it and does not use that tier for the database until it has. To be awaited before the write is acknowledged,
+    /// and after the versions of its tables were [recorded](Journal::record).
     pub async fn wrote(self) {
         if let Some(saying) = self.saying {
             saying.say().await;

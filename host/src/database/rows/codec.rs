@@ -310,7 +310,11 @@ mod tests {
         }
 
         #[test]
-        fn a_flipped_bit_or_a_missing_end_is_an_error_or_a_sound_row_set(rows in rows(), at in any::<prop::sample::Index>(), bit in 0_u8..8) {
+        fn a_flipped_bit_or_a_missing_end_is_an_error_or_sound_rows(
+            rows in rows(),
+            at in any::<prop::sample::Index>(),
+            bit in 0_u8..8,
+        ) {
             let whole = encode(&rows);
             let at = at.index(whole.len());
             prop_assert!(decode(&whole[..at]).is_err());
