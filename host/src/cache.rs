@@ -29,6 +29,7 @@ mod shared;
 #[cfg(test)]
 mod tests;
 pub mod version_log;
+mod writing;
 
 use std::collections::HashSet;
 use std::io;
@@ -55,6 +56,7 @@ pub use flight::Landing;
 pub use flight::Leader;
 pub use metadata::Metadata;
 pub use pattern::Pattern;
+pub use writing::Writing;
 
 use disk::Disk;
 use figures::Count;
@@ -90,7 +92,7 @@ pub struct Tiers {
     /// In files.
     pub disk: bool,
     /// With other replicas. A database for which one lookup uses it has to use it for all, and has to tell every write
-    /// ([`Cache::wrote`]): what others may have written is known through it alone.
+    /// ([`Cache::writing`]): what others may have written is known through it alone.
     pub shared: bool,
 }
 
@@ -171,7 +173,7 @@ impl Cache {
         self.disk.as_ref().map(Disk::journal)
     }
 
-    /// Whether lookups of these tiers ask a server, so that [`stamp`](Self::stamp) and [`wrote`](Self::wrote) are more than a move.
+    /// Whether lookups of these tiers ask a server, so that [`stamp`](Self::stamp) and [`Writing::wrote`] are more than a move.
     pub fn is_shared(&self, tiers: Tiers) -> bool {
         tiers.shared && self.shared.is_some()
     }
@@ -189,11 +191,12 @@ impl Cache {
         }
     }
 
-    /// Says that a write to these tables, or to any of the database when none are given, is about to be acknowledged. To be awaited
-    /// before it is. Without a shared tier there is nobody to tell.
-    pub async fn wrote(&self, database: &DatabaseName, tables: Option<&[String]>) {
-        if let Some(shared) = &self.shared {
-            shared.wrote(database, tables).await;
+    /// Begins a write to these tables, or to any of the database when none are given. To be called before its statement is sent, and
+    /// ended before it is acknowledged.
+    pub fn writing(&self, database: &DatabaseName, tables: Option<&[String]>) -> Writing {
+        Writing {
+            journal: self.journal().map(|journal| (journal.clone(), journal.begin(database.as_str(), tables))),
+            saying: self.shared.as_ref().map(|shared| shared.writing(database, tables)),
         }
     }
 

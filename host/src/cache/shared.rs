@@ -1,9 +1,9 @@
 //! The tier that replicas share, in one Redis or Valkey server: entries, and the versions of the tables they were read from.
 //!
-//! A table's version is a random token. A write replaces it before it is acknowledged; an entry is good while the tokens
-//! in its stamp are those of now. Counters would begin again when the server forgets them, by eviction or a restart, and could then meet an
-//! old entry; a token that is gone is replaced by one that no entry has. The run of the server is part of the stamp for the same reason: one
-//! that comes back from a snapshot has tokens and entries of the past.
+//! A table's version is a random token. A write replaces it before it is acknowledged; an entry is good while the tokens in its
+//! stamp are those of now. Counters would begin again when the server forgets them, by eviction or a restart, and could then
+//! meet an old entry; a token that is gone is replaced by one that no entry has. The run of the server is part of the stamp for the
+//! same reason: one that comes back from a snapshot has tokens and entries of the past.
 //!
 //! The server may be away. A lookup is then a miss, within the configured time, and nothing from memory or disk that others
 //! might have written since is used either. A write that it could not be told of is remembered and said, as one to the whole
@@ -14,6 +14,7 @@
 //! machine, TLS (`rediss:`). A cluster is not supported: keys that are used together lie on different nodes of it.
 
 mod breaker;
+mod keys;
 mod link;
 mod unsent;
 
@@ -27,7 +28,6 @@ use std::sync::PoisonError;
 use std::time::Duration;
 use std::time::SystemTime;
 
-use redis::Pipeline;
 use redis::RedisError;
 use tokio::task::AbortHandle;
 
@@ -44,20 +44,18 @@ use super::memory::Look;
 use super::record;
 use super::record::Description;
 
+use keys::Keys;
+use keys::TOKEN_TTL;
+use keys::random_token;
+use keys::replace_tokens;
 use link::Away;
 use link::Link;
 use link::Live;
 use unsent::Scope;
 use unsent::Unsent;
 
-/// The version of what lies on the server, a part of every key: replicas of different versions share nothing.
-const FORMAT: u32 = 1;
-
 /// Bytes of a record; larger ones are neither sent nor read.
 const RECORD_BYTES: usize = 4 << 20;
-
-/// How long a token stays that nobody replaces. One that went is a miss, not a danger.
-const TOKEN_TTL: Duration = Duration::from_hours(7 * 24);
 
 /// How long each step of a clear may take: it is asked for by a person, and goes through every key.
 const CLEAR_TIMEOUT: Duration = Duration::from_secs(2);
@@ -86,11 +84,6 @@ struct Inner {
     counters: Counters,
 }
 
-/// The names of keys.
-struct Keys {
-    prefix: String,
-}
-
 impl Shared {
     /// Prepares the tier. The server need not be there.
     ///
@@ -100,7 +93,7 @@ impl Shared {
     pub(super) fn new(config: &SharedCacheConfig) -> Result<Self, RedisError> {
         let inner = Inner {
             link: Link::new(config.url.reveal(), config.timeout)?,
-            keys: Keys { prefix: format!("{}:{FORMAT}", config.prefix) },
+            keys: Keys::new(&config.prefix),
             unsent: Mutex::default(),
             counters: Counters::default(),
         };
@@ -136,20 +129,14 @@ impl Shared {
         Some(*digest.finish().as_bytes())
     }
 
-    /// Says that these tables were written, or any table of the database when none are given. When it returns, every replica that
-    /// reaches the server knows, or this process remembers to say it and does not use the tier for the database until then.
-    pub(super) async fn wrote(&self, database: &DatabaseName, tables: Option<&[String]>) {
+    /// Begins a write to these tables, or to any of the database when none are given.
+    pub(super) fn writing(&self, database: &DatabaseName, tables: Option<&[String]>) -> Saying {
         let inner = self.used();
         let keys = match tables {
-            Some([]) => return,
             Some(tables) => tables.iter().map(|table| inner.keys.table(database, table)).collect(),
             None => vec![inner.keys.database(database)],
         };
-        // A call that is cancelled meanwhile has written all the same.
-        let saying = Saying::new(inner, Some(database.clone()));
-        if inner.link.run::<()>(&replace_tokens(&keys)).await.is_ok() {
-            saying.said();
-        }
+        Saying::new(inner.clone(), vec![Some(database.clone())], keys)
     }
 
     pub(super) async fn find(&self, digest: &Digest, current: &Stamp) -> Look {
@@ -190,10 +177,7 @@ impl Shared {
         if keys.is_empty() {
             return;
         }
-        let saying: Vec<Saying<'_>> = scopes.into_iter().map(|scope| Saying::new(inner, scope)).collect();
-        if inner.link.run_within::<()>(&replace_tokens(&keys), CLEAR_TIMEOUT).await.is_ok() {
-            saying.into_iter().for_each(Saying::said);
-        }
+        Saying::new(inner.clone(), scopes, keys).say_within(CLEAR_TIMEOUT).await;
     }
 
     pub(super) fn figures(&self) -> TierFigures {
@@ -351,79 +335,46 @@ async fn hold_one(inner: &Inner) -> Result<(), RedisError> {
     ended
 }
 
-/// A write while it is being said. Dropped before it was, because that failed or the call was cancelled, it is remembered.
-struct Saying<'a> {
-    inner: &'a Inner,
-    scope: Option<Scope>,
+/// A write that is to be said. Dropped before it was, because that failed or the call was cancelled, it is remembered.
+pub(super) struct Saying {
+    inner: Arc<Inner>,
+    scopes: Vec<Scope>,
+    keys: Vec<String>,
 }
 
-impl<'a> Saying<'a> {
-    fn new(inner: &'a Inner, scope: Scope) -> Self {
-        Self { inner, scope: Some(scope) }
+impl Saying {
+    fn new(inner: Arc<Inner>, scopes: Vec<Scope>, keys: Vec<String>) -> Self {
+        Self { inner, scopes, keys }
     }
 
-    fn said(mut self) {
-        self.scope = None;
+    /// Says it within the time of a lookup, or has it remembered.
+    pub(super) async fn say(self) {
+        let timeout = self.inner.link.timeout();
+        self.say_within(timeout).await;
+    }
+
+    async fn say_within(self, timeout: Duration) {
+        let said = self.keys.is_empty() || self.inner.link.run_within::<()>(&replace_tokens(&self.keys), timeout).await.is_ok();
+        if said {
+            self.said();
+        }
+    }
+
+    /// There is nothing left to say.
+    pub(super) fn said(mut self) {
+        self.scopes.clear();
     }
 }
 
-impl Drop for Saying<'_> {
+impl Drop for Saying {
     fn drop(&mut self) {
-        if let Some(scope) = self.scope.take() {
-            self.inner.unsent().add(scope);
+        if !self.scopes.is_empty() {
+            let mut unsent = self.inner.unsent();
+            self.scopes.drain(..).for_each(|scope| unsent.add(scope));
+            drop(unsent);
             self.inner.link.wake();
         }
     }
-}
-
-impl Keys {
-    /// The token that stands for every table of every database.
-    fn everything(&self) -> String {
-        format!("{}:all", self.prefix)
-    }
-
-    /// The token that stands for every table of a database.
-    fn database(&self, database: &DatabaseName) -> String {
-        format!("{}:database:{database}", self.prefix)
-    }
-
-    /// The token of a table. A database's name has no colon, so that no table's name makes it another's.
-    fn table(&self, database: &DatabaseName, table: &str) -> String {
-        format!("{}:table:{database}:{table}", self.prefix)
-    }
-
-    fn entry(&self, digest: &Digest) -> String {
-        format!("{}:entry:{digest}", self.prefix)
-    }
-
-    /// The pattern of every entry's key. The prefix has no character that means something in it.
-    fn every_entry(&self) -> String {
-        format!("{}:entry:*", self.prefix)
-    }
-
-    fn parse_entry(&self, key: &str) -> Option<Digest> {
-        Digest::parse(key.strip_prefix(&self.prefix)?.strip_prefix(":entry:")?)
-    }
-
-    fn scope(&self, scope: &Scope) -> String {
-        scope.as_ref().map_or_else(|| self.everything(), |database| self.database(database))
-    }
-}
-
-/// Gives each key a new token.
-fn replace_tokens(keys: &[String]) -> Pipeline {
-    let mut replace = redis::pipe();
-    for key in keys {
-        replace.cmd("SET").arg(key).arg(&random_token()).arg("PX").arg(to_ms(TOKEN_TTL)).ignore();
-    }
-    replace
-}
-
-/// A token that nobody has had before.
-fn random_token() -> [u8; 16] {
-    let mut token = [0; 16];
-    getrandom::fill(&mut token).expect("the system gives random bytes");
-    token
 }
 
 fn to_ms(duration: Duration) -> u64 {

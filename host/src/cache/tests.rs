@@ -138,6 +138,25 @@ async fn an_entry_on_disk_is_there_after_a_restart_and_goes_into_memory() {
 }
 
 #[tokio::test]
+async fn a_write_that_was_under_way_when_the_process_died_is_counted_at_the_next_start() {
+    let folder = Scratch::new();
+    let cache = with_disk(&folder);
+    let table = ["t".to_owned()];
+    cache.journal().unwrap().record("main", "t", 7);
+    let settled = cache.writing(&main_database(), Some(&table));
+    settled.wrote().await;
+    cache.writing(&main_database(), Some(&table)).without_effect();
+    cache.keep(digest("a"), entry("a", "t", local(7), "kept"), LOCAL).await;
+    drop(cache);
+    let cache = with_disk(&folder);
+    assert_eq!(cache.journal().unwrap().load()["main"]["t"], 7);
+    drop(cache.writing(&main_database(), Some(&table)));
+    drop(cache);
+    let version = with_disk(&folder).journal().unwrap().load()["main"]["t"];
+    assert!(version > 1_000_000, "{version}");
+}
+
+#[tokio::test]
 async fn a_clear_removes_what_it_names_from_every_tier_and_counts_it_once() {
     const LABELS: [(&str, &str); 4] = [("select a from t", "t"), ("select b from t", "t"), ("select c from u", "u"), ("values (1)", "v")];
     let folder = Scratch::new();

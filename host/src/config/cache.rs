@@ -80,7 +80,8 @@ mod tests {
 
     #[test]
     fn every_key_of_the_cache_is_read_and_what_is_left_out_has_its_default() {
-        let text = "memory = '0 B'\nscope = 'everyone'\ndisk = { path = 'results', max = '1 GiB' }\nshared = { url = '${REDIS_URL}', timeout = '20ms', prefix = 'crm:1' }\n";
+        let text = "memory = '0 B'\nscope = 'everyone'\ndisk = { path = 'results', max = '1 GiB' }\n\
+                    shared = { url = '${REDIS_URL}', timeout = '20ms', prefix = 'crm:1' }\n";
         let SharedCacheConfig { url, .. } = SharedCacheConfig::new("redis://:p@h:6379/1");
         assert_eq!(
             read_text(text).unwrap(),

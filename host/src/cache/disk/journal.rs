@@ -43,6 +43,9 @@ const CHECKSUM_DIGITS: usize = 16;
 /// Versions of tables, database by database.
 pub type Versions = BTreeMap<String, BTreeMap<String, u64>>;
 
+/// The database and the tables of a write; none means that it may be any.
+type UnderWay = (String, Option<Vec<String>>);
+
 /// One line.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -51,8 +54,8 @@ enum Line<'a> {
     Start { format: u32, boot: Cow<'a, str> },
     /// A table has this version now.
     Version { database: Cow<'a, str>, table: Cow<'a, str>, version: u64 },
-    /// A write to these tables is about to be sent.
-    Begin { write: u64, database: Cow<'a, str>, tables: Cow<'a, [String]> },
+    /// A write to these tables, or to any of the database, is about to be sent.
+    Begin { write: u64, database: Cow<'a, str>, tables: Option<Cow<'a, [String]>> },
     /// Its versions have been written.
     End { write: u64 },
 }
@@ -68,7 +71,7 @@ pub struct Journal {
 struct State {
     file: File,
     versions: Versions,
-    under_way: BTreeMap<u64, (String, Vec<String>)>,
+    under_way: BTreeMap<u64, UnderWay>,
     next_write: u64,
     bytes: u64,
     bytes_after_compacting: u64,
@@ -81,7 +84,7 @@ fn raise(versions: &mut Versions, database: &str, table: &str, version: u64) {
 }
 
 /// A write that was noted with [`Journal::begin`]. One that is dropped without [`Journal::end`] stays unsettled: its tables get new
-/// versions at the next start.
+/// versions at the next start, and when it may have been any table, no entry on disk is used then.
 #[derive(Debug)]
 #[must_use]
 pub struct Begun(u64);
@@ -111,13 +114,14 @@ impl Journal {
         self.append(&mut state, &Line::Version { database: database.into(), table: table.into(), version });
     }
 
-    /// Notes that a write to these tables is about to be sent. To be called before it is.
-    pub fn begin(&self, database: &str, tables: &[String]) -> Begun {
+    /// Notes that a write to these tables, or to any of the database when none are given, is about to be sent. To be called before
+    /// it is.
+    pub fn begin(&self, database: &str, tables: Option<&[String]>) -> Begun {
         let mut state = self.lock();
         let write = state.next_write;
         state.next_write += 1;
-        state.under_way.insert(write, (database.to_owned(), tables.to_vec()));
-        self.append(&mut state, &Line::Begin { write, database: database.into(), tables: tables.into() });
+        state.under_way.insert(write, (database.to_owned(), tables.map(<[String]>::to_vec)));
+        self.append(&mut state, &Line::Begin { write, database: database.into(), tables: tables.map(Cow::from) });
         Begun(write)
     }
 
@@ -199,7 +203,7 @@ fn read(path: &Path, boot: &str) -> Option<Versions> {
                 raise(&mut versions, &database, &table, version);
             }
             Line::Begin { write, database, tables } => {
-                under_way.insert(write, (database.into_owned(), tables.into_owned()));
+                under_way.insert(write, (database.into_owned(), tables.map(Cow::into_owned)));
             }
             Line::End { write } => {
                 under_way.remove(&write);
@@ -208,7 +212,8 @@ fn read(path: &Path, boot: &str) -> Option<Versions> {
     }
     for (database, tables) in under_way.into_values() {
         let versions = versions.entry(database).or_default();
-        for table in tables {
+        // Any table may have been written, also one that no line names: then no version tells which entries are good.
+        for table in tables? {
             let version = versions.entry(table).or_default();
             *version = version.saturating_add(UNSETTLED_STEP);
         }
@@ -217,7 +222,7 @@ fn read(path: &Path, boot: &str) -> Option<Versions> {
 }
 
 /// Writes a journal with nothing but these, in the place of whatever is there.
-fn write_whole(path: &Path, boot: &str, versions: &Versions, under_way: &BTreeMap<u64, (String, Vec<String>)>) -> io::Result<(File, u64)> {
+fn write_whole(path: &Path, boot: &str, versions: &Versions, under_way: &BTreeMap<u64, UnderWay>) -> io::Result<(File, u64)> {
     let mut text = encode(&Line::Start { format: FORMAT, boot: boot.into() });
     for (database, tables) in versions {
         for (table, version) in tables {
@@ -225,7 +230,7 @@ fn write_whole(path: &Path, boot: &str, versions: &Versions, under_way: &BTreeMa
         }
     }
     for (write, (database, tables)) in under_way {
-        text += &encode(&Line::Begin { write: *write, database: database.into(), tables: tables.into() });
+        text += &encode(&Line::Begin { write: *write, database: database.into(), tables: tables.as_deref().map(Cow::from) });
     }
     let aside = path.with_extension("tmp");
     let _ = fs::remove_file(&aside);
@@ -273,7 +278,7 @@ mod tests {
         let path = folder.path().join("versions");
         let (journal, believed) = open(&path);
         assert!(!believed);
-        let begun = journal.begin("main", &["a".into()]);
+        let begun = journal.begin("main", Some(&["a".into()]));
         journal.record("main", "a", 1);
         journal.record("main", "a \"quoted\"\nname", 5);
         journal.record("main", "a", 2);
@@ -291,11 +296,28 @@ mod tests {
         let path = folder.path().join("versions");
         let (journal, _) = open(&path);
         journal.record("main", "a", 3);
-        let _ = journal.begin("main", &["a".into(), "b".into()]);
+        let _ = journal.begin("main", Some(&["a".into(), "b".into()]));
         drop(journal);
         let expected = versions(&[("main", "a", 3 + UNSETTLED_STEP), ("main", "b", UNSETTLED_STEP)]);
         assert_eq!(open(&path).0.load(), expected);
         assert_eq!(open(&path).0.load(), expected, "once and not at each start");
+    }
+
+    #[test]
+    fn a_write_to_unknown_tables_that_was_under_way_makes_every_version_unknown() {
+        let folder = Scratch::new();
+        let path = folder.path().join("versions");
+        let (journal, _) = open(&path);
+        journal.record("main", "a", 3);
+        let begun = journal.begin("main", None);
+        journal.end(begun);
+        drop(journal);
+        let (journal, believed) = open(&path);
+        assert!(believed);
+        let _ = journal.begin("main", None);
+        drop(journal);
+        let (journal, believed) = open(&path);
+        assert!(!believed && journal.load().is_empty());
     }
 
     #[test]
@@ -339,7 +361,7 @@ mod tests {
         let folder = Scratch::new();
         let path = folder.path().join("versions");
         let (journal, _) = open(&path);
-        let begun = journal.begin("main", &["open".into()]);
+        let begun = journal.begin("main", Some(&["open".into()]));
         let table = "t".repeat(10_000);
         for version in 1..300 {
             journal.record("main", &table, version);

@@ -21,6 +21,7 @@ use tokio::sync::watch;
 use crate::cache::figures::Count;
 
 use super::breaker::Breaker;
+use super::keys::random_token;
 
 /// How long making a connection may take. It happens beside the path of calls, so it may take longer than a command.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -68,6 +69,11 @@ impl Link {
             away: AtomicBool::new(false),
             errors: Count::default(),
         })
+    }
+
+    /// How long a lookup waits.
+    pub(super) fn timeout(&self) -> Duration {
+        self.timeout
     }
 
     /// Runs commands within the time of a lookup.
@@ -207,7 +213,7 @@ async fn read_run(connection: &mut MultiplexedConnection) -> Result<Arc<str>, Re
     Ok(told.map_or_else(
         || {
             tracing::warn!("Shared cache does not tell its `run_id` (INFO server), so that replicas share no results through it");
-            super::random_token().iter().map(|byte| format!("{byte:02x}")).collect::<String>().into()
+            random_token().iter().map(|byte| format!("{byte:02x}")).collect::<String>().into()
         },
         Into::into,
     ))

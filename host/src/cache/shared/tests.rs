@@ -132,7 +132,7 @@ async fn find(cache: &Cache, tiers: Tiers) -> Option<String> {
 }
 
 async fn wrote(cache: &Cache) {
-    cache.wrote(&main_database(), Some(&tables())).await;
+    cache.writing(&main_database(), Some(&tables())).wrote().await;
 }
 
 #[tokio::test]
@@ -152,9 +152,9 @@ async fn replicas_share_hits_and_invalidations() {
     assert_eq!(find(&there, TIERS).await, None);
     keep(&there, "two").await;
     assert_eq!(find(&here, TIERS).await.as_deref(), Some("two"));
-    there.wrote(&main_database(), Some(&["other".to_owned()])).await;
+    there.writing(&main_database(), Some(&["other".to_owned()])).wrote().await;
     assert_eq!(find(&here, TIERS).await.as_deref(), Some("two"), "another table is no matter");
-    there.wrote(&main_database(), None).await;
+    there.writing(&main_database(), None).wrote().await;
     assert_eq!(find(&here, TIERS).await, None, "a write that may have touched any table");
 }
 
@@ -228,17 +228,25 @@ async fn a_server_that_hangs_is_left_alone_and_a_write_meanwhile_is_said_before_
 }
 
 #[tokio::test]
-async fn a_cancelled_write_is_said_all_the_same() {
+async fn a_cancelled_write_is_said_all_the_same_and_one_without_effect_is_not() {
     let server = Server::start();
     let (here, there) = (server.replica(), server.replica());
-    let (_, old) = (stamp(&here).await, stamp(&there).await);
+    let old = stamp(&there).await;
+    here.writing(&main_database(), Some(&tables())).without_effect();
+    assert_eq!((stamp(&here).await.shared, stamp(&there).await), (old.shared, old.clone()));
+
+    // Before anything of it is sent: what the other replica learns is what the dropped guard made this one say.
+    drop(here.writing(&main_database(), Some(&tables())));
+    assert_eq!(try_stamp(&here).await, None, "not before it was said");
+    let _ = stamp(&here).await;
+    let new = stamp(&there).await;
+    assert_ne!(new, old);
+
     server.signal("-STOP");
-    let cancelled = tokio::time::timeout(Duration::from_millis(20), wrote(&here)).await;
-    assert!(cancelled.is_err());
-    assert_eq!(try_stamp(&here).await, None);
+    assert!(tokio::time::timeout(Duration::from_millis(20), wrote(&here)).await.is_err());
     server.signal("-CONT");
     let _ = stamp(&here).await;
-    assert_ne!(stamp(&there).await, old);
+    assert_ne!(stamp(&there).await, new);
 }
 
 #[tokio::test]

@@ -310,7 +310,11 @@ mod tests {
         }
 
         #[test]
-        fn a_flipped_bit_or_a_missing_end_is_an_error_or_a_sound_row_set(rows in rows(), at in any::<prop::sample::Index>(), bit in 0_u8..8) {
+        fn a_flipped_bit_or_a_missing_end_is_an_error_or_sound_rows(
+            rows in rows(),
+            at in any::<prop::sample::Index>(),
+            bit in 0_u8..8,
+        ) {
             let whole = encode(&rows);
             let at = at.index(whole.len());
             prop_assert!(decode(&whole[..at]).is_err());
@@ -352,8 +356,15 @@ mod tests {
         let tag = bytes.len() - "[1]".len() - 1;
         other[tag] = Tag::Boolean as u8;
         assert_eq!(decode(&other).unwrap_err(), DecodeError::Content { part: "a row" });
-        let mut open = bytes;
+        let mut open = bytes.clone();
         *open.last_mut().unwrap() = b' ';
         assert_eq!(decode(&open).unwrap_err(), DecodeError::Content { part: "a row" });
+        // Valid JSON, but not what a client would be sent: one byte more in the row, and in both lengths.
+        let mut padded = bytes;
+        let row_length = tag - 4;
+        padded[10] += 1;
+        padded[row_length] += 1;
+        padded.push(b' ');
+        assert_eq!(decode(&padded).unwrap_err(), DecodeError::Content { part: "a row" });
     }
 }
