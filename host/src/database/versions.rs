@@ -361,8 +361,21 @@ impl Versions {
         (!touched.everything).then_some(names)
     }
 
-    /// The generation of the schema; none while it is being changed.
-    pub(super) fn schema(&self) -> Option<u64> {
+    /// What a write to these tables (`schema.name`, or [`EVERYTHING`]) touches, for one that another process tells of.
+    pub fn touched<'n>(&self, names: impl IntoIterator<Item = &'n str>) -> Touched {
+        let mut state = self.lock();
+        let mut touched = Touched::nothing();
+        for name in names {
+            match state.intern(name) {
+                Some(id) if name != EVERYTHING => drop(touched.tables.insert(id)),
+                Some(_) | None => touched.everything = true,
+            }
+        }
+        touched
+    }
+
+    /// The generation of the schema, for what is told from the catalog; none while the host is changing it.
+    pub fn schema(&self) -> Option<u64> {
         let state = self.lock();
         (state.schema_changes == 0).then_some(state.schema)
     }
