@@ -48,8 +48,8 @@ use statement::Statement;
 use statement::StatementKind;
 use value::Value;
 use versions::Outcome;
-use versions::Touched;
 use versions::Versions;
+use versions::touched::Touched;
 
 /// How much longer than a statement may run a write of unknown outcome may still take effect.
 const UNKNOWN_FOR: Duration = Duration::from_secs(10);

@@ -14,8 +14,8 @@ use super::statement::Statement;
 use super::statement::StatementKind;
 use super::statement::varying::is_moment;
 use super::value::Value;
-use super::versions::Dependencies;
 use super::versions::Versions;
+use super::versions::touched::Dependencies;
 use crate::call::Call;
 
 /// Whether an answer may be kept.

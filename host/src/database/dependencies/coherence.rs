@@ -20,7 +20,7 @@ use crate::database::cacheable::Cacheability;
 use crate::database::rows::RowLimits;
 use crate::database::value::Value;
 use crate::database::versions::Outcome;
-use crate::database::versions::Stamp;
+use crate::database::versions::touched::Stamp;
 
 /// A call of a test.
 pub(in crate::database) fn call() -> Call {
