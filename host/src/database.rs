@@ -61,8 +61,8 @@ use statement::Statement;
 use statement::StatementKind;
 use value::Value;
 use versions::Outcome;
-use versions::Touched;
 use versions::Versions;
+use versions::touched::Touched;
 use watch::Watch;
 
 /// How much longer than a statement may run a write of unknown outcome may still take effect.

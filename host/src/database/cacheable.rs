@@ -11,10 +11,11 @@ use std::sync::Arc;
 
 use super::Database;
 use super::statement::Statement;
+use super::statement::StatementKind;
 use super::statement::varying::is_moment;
 use super::value::Value;
-use super::versions::Dependencies;
 use super::versions::Versions;
+use super::versions::touched::Dependencies;
 use crate::call::Call;
 
 /// Whether an answer may be kept.
@@ -37,6 +38,10 @@ impl Database {
     /// Looks the statement up by its text; now and then, and after a change of the schema, asks the database for its schema
     /// first, for at most as long as the call may run. A database that does not answer is a `No`.
     pub async fn dependencies(&self, call: &Call, statement: &Statement, parameters: &[Value]) -> Cacheability {
+        // What no schema can make a `Yes` of needs none.
+        if statement.kind != StatementKind::Read || !statement.traceless {
+            return Cacheability::No("it is no query that certainly leaves no trace".into());
+        }
         let is_moment = |value: &Value| match value {
             Value::Text(text) | Value::Json(text) => is_moment(self.config.engine, text),
             Value::Null | Value::Boolean(_) | Value::Integer(_) | Value::Real(_) | Value::Decimal(_) | Value::Blob(_) => false,

@@ -23,8 +23,8 @@ use super::Database;
 use super::error::DatabaseError;
 use super::statement::Statement;
 use super::statement::StatementKind;
-use super::versions::Touched;
 use super::versions::Versions;
+use super::versions::touched::Touched;
 use crate::call::Call;
 use crate::call::Caller;
 use graph::Graph;
@@ -37,6 +37,9 @@ const RENEWED_AFTER: Duration = Duration::from_secs(20);
 
 /// The longest that loading may take.
 const LOAD_LIMIT: Duration = Duration::from_secs(5);
+
+/// How long a reader without a picture waits for another one to load it.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// After loading has failed, nobody tries again for so long.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -196,7 +199,7 @@ impl Database {
         if let Some(graph) = self.keeper.find(RENEWED_AFTER) {
             return Some(graph);
         }
-        let patience = LOAD_LIMIT.min(call.remaining());
+        let patience = PATIENCE.min(call.remaining());
         let mut failed = match (self.keeper.loading.try_lock(), self.keeper.find(KEPT_FOR)) {
             (Ok(failed), _) => failed,
             (Err(_), Some(older)) => return Some(older),

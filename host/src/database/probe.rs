@@ -18,7 +18,7 @@ use std::time::Duration;
 use std::time::Instant;
 
 use super::Database;
-use super::versions::Dependencies;
+use super::versions::touched::Dependencies;
 use crate::call::Call;
 use crate::config::EngineKind;
 

@@ -25,12 +25,12 @@
 
 #[cfg(test)]
 mod model;
+mod state;
 #[cfg(test)]
 mod tests;
+pub mod touched;
 
 use std::collections::BTreeSet;
-use std::collections::HashMap;
-use std::fmt;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
@@ -42,12 +42,15 @@ use std::time::Instant;
 use super::error::DatabaseError;
 use super::error::Effect;
 use super::error::ErrorKind;
+use state::News;
+use state::State;
+use touched::Dependencies;
+use touched::Stamp;
+use touched::Tables;
+use touched::Touched;
 
 /// The name under which the version of everything is logged. No table is called so: a table has a schema.
 pub const EVERYTHING: &str = "*";
-
-/// Tables that are told apart, in one database; a schema with more is taken as a whole.
-const MOST_TABLES: usize = 100_000;
 
 /// Keeps counters outside of this process, so that they outlive it or are shared with others.
 pub trait VersionLog: Send + Sync {
@@ -56,128 +59,6 @@ pub trait VersionLog: Send + Sync {
     /// Called before the statement of a write is sent, with an odd number, and before the write is acknowledged, with an
     /// even one; the caller waits. Calls for one table may come in another order than their numbers: the greatest holds.
     fn record(&self, database: &str, table: &str, version: u64);
-}
-
-/// The tables whose rows an answer depends on. Cheap to clone.
-#[derive(Clone, Debug)]
-pub struct Dependencies(Arc<Tables>);
-
-#[derive(Debug)]
-struct Tables {
-    schema: u64,
-    ids: Box<[u32]>,
-    names: Box<[Arc<str>]>,
-}
-
-impl Dependencies {
-    /// The tables by schema and name (`public.orders`), sorted.
-    pub fn tables(&self) -> impl ExactSizeIterator<Item = &str> {
-        self.0.names.iter().map(|name| &**name)
-    }
-
-    /// What a write to exactly these tables touches, for one that was seen from outside.
-    pub fn as_touched(&self) -> Touched {
-        Touched { schema: Some(self.0.schema), tables: self.0.ids.iter().copied().collect(), everything: false, changes_schema: false }
-    }
-}
-
-impl PartialEq for Dependencies {
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0) || (self.0.ids == other.0.ids && self.0.schema == other.0.schema)
-    }
-}
-
-/// What a write may change. Several are merged into that of a transaction.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Touched {
-    /// The schema that the tables were told from; none when it does not matter.
-    schema: Option<u64>,
-    tables: BTreeSet<u32>,
-    everything: bool,
-    changes_schema: bool,
-}
-
-impl Touched {
-    /// Nothing at all.
-    pub fn nothing() -> Self {
-        Self::default()
-    }
-
-    /// Every table, because it cannot be told.
-    pub fn everything() -> Self {
-        Self { everything: true, ..Self::default() }
-    }
-
-    /// Every table, and what they are: a statement that changes schema, roles or settings.
-    pub fn schema() -> Self {
-        Self { everything: true, changes_schema: true, ..Self::default() }
-    }
-
-    /// These tables, as the schema of that generation has them.
-    pub(super) fn tables(schema: u64, tables: BTreeSet<u32>) -> Self {
-        Self { schema: Some(schema), tables, ..Self::default() }
-    }
-
-    /// Adds what another write touches.
-    pub fn merge(&mut self, other: Self) {
-        self.everything |= other.everything || (self.schema.is_some() && other.schema.is_some() && self.schema != other.schema);
-        self.changes_schema |= other.changes_schema;
-        self.schema = self.schema.or(other.schema);
-        self.tables.extend(other.tables);
-    }
-
-    /// Whether it may be any table.
-    pub fn is_everything(&self) -> bool {
-        self.everything
-    }
-
-    /// Whether it is no table at all.
-    pub fn is_nothing(&self) -> bool {
-        !self.everything && self.tables.is_empty()
-    }
-}
-
-/// The versions that some tables had at one moment. Two are equal when nothing was written in between.
-#[derive(Clone)]
-pub struct Stamp {
-    epoch: u64,
-    everything: u64,
-    tables: Arc<Tables>,
-    versions: Box<[u64]>,
-}
-
-impl Stamp {
-    /// A form to keep beside the rows, also outside of this process: equal for equal stamps and for no others.
-    pub fn to_bytes(&self) -> Vec<u8> {
-        let names: usize = self.tables.names.iter().map(|name| name.len() + 12).sum();
-        let mut bytes = Vec::with_capacity(16 + names);
-        bytes.extend(self.epoch.to_le_bytes());
-        bytes.extend(self.everything.to_le_bytes());
-        for (name, version) in self.tables.names.iter().zip(&self.versions) {
-            bytes.extend(u32::try_from(name.len()).unwrap_or(u32::MAX).to_le_bytes());
-            bytes.extend(name.as_bytes());
-            bytes.extend(version.to_le_bytes());
-        }
-        bytes
-    }
-}
-
-impl PartialEq for Stamp {
-    fn eq(&self, other: &Self) -> bool {
-        self.epoch == other.epoch
-            && self.everything == other.everything
-            && self.versions == other.versions
-            && (Arc::ptr_eq(&self.tables, &other.tables) || self.tables.names == other.tables.names)
-    }
-}
-
-impl Eq for Stamp {}
-
-impl fmt::Debug for Stamp {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let tables = self.tables.names.iter().zip(&self.versions);
-        f.debug_map().entry(&EVERYTHING, &self.everything).entries(tables).finish()
-    }
 }
 
 /// How a write came to its end.
@@ -262,53 +143,10 @@ pub struct Versions {
     state: Mutex<State>,
 }
 
-struct State {
-    epoch: u64,
-    /// How often the schema changed.
-    schema: u64,
-    /// Changes of the schema under way.
-    schema_changes: u32,
-    everything: Counter,
-    tables: Vec<Counter>,
-    names: Vec<Arc<str>>,
-    ids: HashMap<Arc<str>, u32>,
-    writes: HashMap<u64, Write>,
-    next_write: u64,
-    /// When the first of the writes with unknown outcome is over.
-    next_settled: Option<Instant>,
-}
-
-#[derive(Clone, Copy, Default)]
-struct Counter {
-    version: u64,
-    writers: u32,
-}
-
-/// A write under way, or one whose outcome is not known.
-struct Write {
-    touched: Touched,
-    settled_at: Option<Instant>,
-}
-
-/// New versions that the log has not heard of.
-type News = Vec<(Arc<str>, u64)>;
-
 impl Versions {
     /// Counters that begin anew. `settles_after` is how long a write of unknown outcome may still take effect.
     pub fn new(database: &str, settles_after: Duration) -> Arc<Self> {
-        let state = State {
-            epoch: getrandom::u64().unwrap_or_else(|_| u64::from(std::process::id())),
-            schema: 0,
-            schema_changes: 0,
-            everything: Counter::default(),
-            tables: Vec::new(),
-            names: Vec::new(),
-            ids: HashMap::new(),
-            writes: HashMap::new(),
-            next_write: 0,
-            next_settled: None,
-        };
-        Arc::new(Self { database: database.into(), settles_after, log: OnceLock::new(), state: Mutex::new(state) })
+        Arc::new(Self { database: database.into(), settles_after, log: OnceLock::new(), state: Mutex::new(State::new()) })
     }
 
     /// Goes on with the counters of an earlier process, and tells `log` of every new one. Only before the first write.
@@ -322,10 +160,11 @@ impl Versions {
         for (name, version) in versions {
             if name == EVERYTHING {
                 state.everything.version = version;
-                left_open.everything = version % 2 == 1;
+                left_open.everything = !state.everything.is_settled();
             } else if let Some(id) = state.intern(&name) {
-                state.tables[id as usize].version = version;
-                if version % 2 == 1 {
+                let counter = &mut state.tables[id as usize];
+                counter.version = version;
+                if !counter.is_settled() {
                     left_open.tables.insert(id);
                 }
             }
@@ -372,7 +211,20 @@ impl Versions {
         (!touched.everything).then_some(names)
     }
 
-    /// The generation of the schema; none while it is being changed.
+    /// What a write to these tables (`schema.name`, or [`EVERYTHING`]) touches, for one that another process tells of.
+    pub fn touched<'n>(&self, names: impl IntoIterator<Item = &'n str>) -> Touched {
+        let mut state = self.lock();
+        let mut touched = Touched::nothing();
+        for name in names {
+            match state.intern(name) {
+                Some(id) if name != EVERYTHING => drop(touched.tables.insert(id)),
+                Some(_) | None => touched.everything = true,
+            }
+        }
+        touched
+    }
+
+    /// The generation of the schema, for what is told from the catalog; none while the host is changing it.
     pub fn schema(&self) -> Option<u64> {
         let state = self.lock();
         (state.schema_changes == 0).then_some(state.schema)
@@ -452,111 +304,5 @@ impl Versions {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    fn intern(&mut self, name: &str) -> Option<u32> {
-        if let Some(id) = self.ids.get(name) {
-            return Some(*id);
-        }
-        let id = u32::try_from(self.names.len()).ok().filter(|_| self.names.len() < MOST_TABLES)?;
-        let name: Arc<str> = name.into();
-        self.ids.insert(name.clone(), id);
-        self.names.push(name);
-        self.tables.push(Counter::default());
-        Some(id)
-    }
-
-    fn stamp(&self, dependencies: &Dependencies) -> Option<Stamp> {
-        let tables = &dependencies.0;
-        if tables.schema != self.schema || self.everything.version % 2 == 1 {
-            return None;
-        }
-        let version = |id: &u32| Some(self.tables[*id as usize].version).filter(|version| version % 2 == 0);
-        let versions = tables.ids.iter().map(version).collect::<Option<_>>()?;
-        Some(Stamp { epoch: self.epoch, everything: self.everything.version, tables: tables.clone(), versions })
-    }
-
-    fn begin(&mut self, mut touched: Touched, news: &mut News) -> u64 {
-        if touched.changes_schema {
-            self.schema_changes += 1;
-            self.widen(news);
-        }
-        // The tables were told from a schema that is not there any more.
-        touched.everything |= touched.schema.is_some_and(|schema| schema != self.schema);
-        self.count(&touched, Counter::begin, news);
-        self.next_write += 1;
-        self.writes.insert(self.next_write, Write { touched, settled_at: None });
-        self.next_write
-    }
-
-    fn end(&mut self, id: u64, news: &mut News) {
-        let Some(Write { touched, .. }) = self.writes.remove(&id) else { return };
-        if touched.changes_schema {
-            self.schema_changes -= 1;
-            self.widen(news);
-        }
-        self.count(&touched, Counter::end, news);
-    }
-
-    /// The schema is another one now, and writes under way may touch what they did not touch before.
-    fn widen(&mut self, news: &mut News) {
-        self.schema += 1;
-        for write in self.writes.values_mut().filter(|write| !write.touched.everything) {
-            write.touched.everything = true;
-            news.extend(self.everything.begin().map(|version| (EVERYTHING.into(), version)));
-        }
-    }
-
-    fn count(&mut self, touched: &Touched, how: fn(&mut Counter) -> Option<u64>, news: &mut News) {
-        if touched.everything {
-            news.extend(how(&mut self.everything).map(|version| (EVERYTHING.into(), version)));
-        }
-        for id in &touched.tables {
-            let id = *id as usize;
-            news.extend(how(&mut self.tables[id]).map(|version| (self.names[id].clone(), version)));
-        }
-    }
-
-    /// Lets a write count as under way until then.
-    fn defer(&mut self, id: u64, until: Instant) {
-        if let Some(write) = self.writes.get_mut(&id) {
-            write.settled_at = Some(until);
-            self.next_settled = Some(self.next_settled.map_or(until, |next| next.min(until)));
-        }
-    }
-
-    /// Ends the writes that can take effect no more.
-    fn settle(&mut self, now: Instant, news: &mut News) {
-        if self.next_settled.is_none_or(|next| next > now) {
-            return;
-        }
-        let over = |write: &Write| write.settled_at.is_some_and(|at| at <= now);
-        let settled: Vec<u64> = self.writes.iter().filter(|(_, write)| over(write)).map(|(id, _)| *id).collect();
-        for id in settled {
-            self.end(id, news);
-        }
-        self.next_settled = self.writes.values().filter_map(|write| write.settled_at).min();
-    }
-}
-
-impl Counter {
-    /// The new version, if it changes.
-    fn begin(&mut self) -> Option<u64> {
-        self.writers += 1;
-        (self.version % 2 == 0).then(|| {
-            self.version += 1;
-            self.version
-        })
-    }
-
-    /// The new version, if it changes.
-    fn end(&mut self) -> Option<u64> {
-        self.writers -= 1;
-        (self.writers == 0).then(|| {
-            self.version += 1;
-            self.version
-        })
     }
 }

@@ -20,14 +20,15 @@ use crate::database::cacheable::Cacheability;
 use crate::database::rows::RowLimits;
 use crate::database::value::Value;
 use crate::database::versions::Outcome;
-use crate::database::versions::Stamp;
+use crate::database::versions::touched::Stamp;
 
 /// A call of a test.
 pub(in crate::database) fn call() -> Call {
     Call::new(Caller::local(), Duration::from_secs(120))
 }
 
-fn options() -> RunOptions {
+/// Options of a test.
+pub(in crate::database) fn options() -> RunOptions {
     RunOptions::new(Duration::from_secs(20), RowLimits { rows: 1000, bytes: 1 << 20 })
 }
 
@@ -89,6 +90,15 @@ pub(in crate::database) struct Query(pub(in crate::database) &'static str);
 #[derive(Clone, Copy)]
 pub(in crate::database) struct Change(pub(in crate::database) &'static [&'static str], pub(in crate::database) &'static [(usize, i64)]);
 
+/// What readers ask and writers do.
+#[derive(Clone, Copy)]
+pub(in crate::database) struct Script {
+    pub(in crate::database) queries: &'static [Query],
+    pub(in crate::database) changes: &'static [Change],
+    /// A statement that makes a view anew to show the greater number `{}`, and the query that asks for it.
+    pub(in crate::database) view: Option<(usize, &'static str)>,
+}
+
 /// How answers are kept.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(in crate::database) enum Keeping {
@@ -109,8 +119,7 @@ pub(in crate::database) struct Figures {
 
 struct Race {
     database: Arc<Database>,
-    queries: &'static [Query],
-    changes: &'static [Change],
+    script: Script,
     keeping: Keeping,
     /// What every reader that begins now must see of each query at least.
     acknowledged: Vec<AtomicI64>,
@@ -121,29 +130,23 @@ struct Race {
 }
 
 /// Lets readers that keep answers race with writers, for so many rounds of each writer.
-pub(in crate::database) async fn race(
-    database: &Arc<Database>,
-    queries: &'static [Query],
-    changes: &'static [Change],
-    rounds: u64,
-    keeping: Keeping,
-) -> Figures {
+pub(in crate::database) async fn race(database: &Arc<Database>, script: Script, rounds: u64, keeping: Keeping) -> Figures {
     let race = Arc::new(Race {
         database: database.clone(),
-        queries,
-        changes,
+        script,
         keeping,
-        acknowledged: queries.iter().map(|_| AtomicI64::new(0)).collect(),
+        acknowledged: script.queries.iter().map(|_| AtomicI64::new(0)).collect(),
         kept: Mutex::default(),
         over: AtomicBool::new(false),
         next_number: AtomicU64::new(1),
         figures: Default::default(),
     });
-    for (index, query) in queries.iter().enumerate() {
+    for (index, query) in script.queries.iter().enumerate() {
         race.acknowledged[index].store(race.ask(query).await, Ordering::SeqCst);
     }
     let readers: Vec<_> = (0..6).map(|seed| tokio::spawn(race.clone().read_on(seed))).collect();
     let writers: Vec<_> = (0..3).map(|seed| tokio::spawn(race.clone().write_on(seed, rounds))).collect();
+    race.change_view(rounds / 8).await;
     for writer in writers {
         writer.await.unwrap();
     }
@@ -152,7 +155,7 @@ pub(in crate::database) async fn race(
         reader.await.unwrap();
     }
     let [reads, hits, written, stale] = race.figures.each_ref().map(|figure| figure.load(Ordering::SeqCst));
-    eprintln!("FIG {} {reads} {hits} {written} {stale}", database.config().engine.as_str());
+
     Figures { reads, hits, written, stale }
 }
 
@@ -170,10 +173,12 @@ impl Race {
 
     /// The answer with what was kept; whether it was kept.
     async fn answer(&self, index: usize) -> (i64, bool) {
-        let query = &self.queries[index];
+        let query = &self.script.queries[index];
         let statement = self.database.judge(query.0).unwrap();
         let dependencies = match self.database.dependencies(&call(), &statement, &[]).await {
             Cacheability::Yes(dependencies) => dependencies,
+            // Nothing is told while the schema is being changed.
+            Cacheability::No(_) if self.script.view.is_some() => return (self.ask(query).await, false),
             Cacheability::No(why) => panic!("{}: {why}", query.0),
         };
         let mut stamp = self.database.versions().stamp(&dependencies);
@@ -196,7 +201,7 @@ impl Race {
         let [reads, hits, _, stale] = &self.figures;
         let mut index = seed;
         while !self.over.load(Ordering::SeqCst) {
-            index = (index + 1) % self.queries.len();
+            index = (index + 1) % self.script.queries.len();
             let at_least = self.acknowledged[index].load(Ordering::SeqCst);
             let (answer, was_kept) = self.answer(index).await;
             reads.fetch_add(1, Ordering::SeqCst);
@@ -206,9 +211,18 @@ impl Race {
         }
     }
 
+    async fn change_view(&self, rounds: u64) {
+        let Some((query, text)) = self.script.view else { return };
+        for number in 1..=rounds {
+            run(&self.database, &text.replace("{}", &number.to_string())).await;
+            self.acknowledged[query].store(number.cast_signed(), Ordering::SeqCst);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     async fn write_on(self: Arc<Self>, seed: usize, rounds: u64) {
         for round in 0..rounds {
-            let Change(texts, effects) = self.changes[(seed + usize::try_from(round).unwrap()) % self.changes.len()];
+            let Change(texts, effects) = self.script.changes[(seed + usize::try_from(round).unwrap()) % self.script.changes.len()];
             let number = self.next_number.fetch_add(1, Ordering::SeqCst).to_string();
             let judged = texts.iter().map(|text| (self.database.judge(&text.replace("{}", &number)).unwrap(), Vec::new()));
             match self.database.write(&call(), judged.collect(), &options()).await {

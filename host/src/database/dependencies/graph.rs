@@ -22,8 +22,8 @@ use crate::database::statement::Statement;
 use crate::database::statement::StatementKind;
 use crate::database::statement::words::Words;
 use crate::database::statement::words::words;
-use crate::database::versions::Touched;
 use crate::database::versions::Versions;
+use crate::database::versions::touched::Touched;
 
 /// Statements whose answer is remembered, and the longest text of one, in bytes.
 const REMEMBERED: usize = 2_000;

@@ -2,6 +2,7 @@
 //! rights on: what may be hidden counts as anything.
 
 use std::collections::HashMap;
+use std::collections::HashSet;
 
 use sqlx::mysql::MySqlRow;
 
@@ -13,12 +14,14 @@ use super::catalog::rows;
 use super::catalog::text;
 use super::connect::Session;
 use crate::call::Call;
+use crate::config::EngineKind;
 use crate::database::dependencies::Facts;
 use crate::database::dependencies::Function;
 use crate::database::dependencies::Link;
 use crate::database::dependencies::Relation;
 use crate::database::dependencies::RelationKind;
 use crate::database::error::DatabaseError;
+use crate::database::statement::words::words;
 
 /// Storage engines whose tables hold rows of their own, in this server.
 const OWN_ROWS: &[&str] = &["ARCHIVE", "ARIA", "COLUMNSTORE", "CSV", "INNODB", "MEMORY", "MYISAM", "NDBCLUSTER", "ROCKSDB", "TOKUDB"];
@@ -55,6 +58,7 @@ async fn facts(session: &mut Session) -> Result<Facts, sqlx::Error> {
     let question = format!("SELECT DISTINCT LOWER(ROUTINE_NAME) FROM information_schema.ROUTINES WHERE {}", outside("ROUTINE_SCHEMA"));
     let functions = rows(session, question, &[]).await?;
     let seen = trigger_rights(session).await?;
+    let moving = moving(session).await?;
 
     let mut facts = Facts::default();
     let mut places: HashMap<Key, Vec<usize>> = HashMap::new();
@@ -62,15 +66,21 @@ async fn facts(session: &mut Session) -> Result<Facts, sqlx::Error> {
         let (schema, name) = (text(row, 0), text(row, 1));
         let key = key(row, 0);
         let triggers_seen = seen.everywhere || seen.schemas.contains(&key.0);
-        let kind = kind(row, definitions.get(&key).and_then(|definitions| definitions.first()));
+        let mut kind = kind(row, definitions.get(&key).and_then(|definitions| definitions.first()));
+        if moving.contains(&key) && matches!(kind, RelationKind::Table) {
+            kind = RelationKind::Other { why: "a column of it is computed from more than its row", acts: false };
+        }
         places.entry(key.clone()).or_default().push(facts.relations.len());
         facts.relations.push(Relation {
             schema,
             name,
             // No session leaves the database that its URL names.
             unqualified: number(row, 4) == Some(1),
-            writes_anything: matches!(kind, RelationKind::Other { acts: true, .. })
-                || (matches!(kind, RelationKind::Table) && !triggers_seen),
+            writes_anything: match kind {
+                RelationKind::View { .. } => false,
+                RelationKind::Other { acts, .. } => acts || !triggers_seen,
+                RelationKind::Table => !triggers_seen,
+            },
             triggers: triggers.remove(&key).unwrap_or_default(),
             kind,
         });
@@ -128,6 +138,17 @@ async fn trigger_rights(session: &mut Session) -> Result<Seen, sqlx::Error> {
     );
     let schemas = rows(session, question, &[]).await?;
     Ok(Seen { everywhere, schemas: schemas.iter().map(|row| text(row, 0)).collect() })
+}
+
+/// Tables with a virtual column that is computed when it is read, from the moment or the session: MariaDB has such.
+async fn moving(session: &mut Session) -> Result<HashSet<Key>, sqlx::Error> {
+    let question = format!(
+        "SELECT TABLE_SCHEMA, TABLE_NAME, GENERATION_EXPRESSION FROM information_schema.COLUMNS \
+         WHERE GENERATION_EXPRESSION <> '' AND LOWER(TABLE_SCHEMA) NOT IN {SYSTEM_SCHEMAS}"
+    );
+    let computed = rows(session, question, &[]).await?;
+    let varies = |row: &&MySqlRow| words(&text(row, 2), EngineKind::MySql).map_or(true, |words| words.varies.is_some());
+    Ok(computed.iter().filter(varies).map(|row| key(row, 0)).collect())
 }
 
 /// Foreign keys that write the referring table when the other one is written.

@@ -13,6 +13,7 @@ use crate::database::dependencies::coherence;
 use crate::database::dependencies::coherence::Change;
 use crate::database::dependencies::coherence::Keeping;
 use crate::database::dependencies::coherence::Query;
+use crate::database::dependencies::coherence::Script;
 use crate::database::dependencies::coherence::race;
 
 const SCHEMA: &[&str] = &[
@@ -35,6 +36,8 @@ const SCHEMA: &[&str] = &[
     "CREATE VIEW lately AS SELECT * FROM orders WHERE now() > '2020-01-01'",
     "CREATE VIEW taxed AS SELECT tax(total) FROM orders",
     "CREATE VIEW recursive_one AS WITH RECURSIVE s (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM s WHERE i < 3) SELECT s.i, a.id FROM s JOIN audit a",
+    "CREATE TABLE ages (born DATE, birth_year INT AS (year(born)), age INT AS (timestampdiff(YEAR, born, curdate())) VIRTUAL)",
+    "CREATE TABLE years (born DATE, birth_year INT AS (year(born)))",
     "CREATE TABLE parted (id INT) PARTITION BY HASH (id) PARTITIONS 3",
 ];
 
@@ -58,6 +61,7 @@ async fn a_query_depends_on_the_tables_behind_its_views() {
         ("WITH orders AS (SELECT * FROM notes) SELECT * FROM orders", "notes orders"),
         ("SELECT i FROM recursive_one", "audit"),
         ("SELECT * FROM parted", "parted"),
+        ("SELECT * FROM years", "years"),
     ] {
         assert_eq!(coherence::reads(&database, &fixture.name, sql).await, Ok(tables.to_owned()), "{sql}");
     }
@@ -66,6 +70,7 @@ async fn a_query_depends_on_the_tables_behind_its_views() {
     for sql in [
         "SELECT * FROM lately",
         "SELECT * FROM taxed",
+        "SELECT * FROM ages",
         "SELECT tax(1)",
         "SELECT @x",
         "SELECT now()",
@@ -149,6 +154,7 @@ const NUMBERS: &[&str] = &[
     "INSERT INTO counters VALUES (1, 0), (2, 0)",
     "CREATE VIEW counted AS SELECT n FROM counters WHERE id = 1",
     "CREATE VIEW counted_again AS SELECT n + 0 AS n FROM counted",
+    "CREATE VIEW made AS SELECT 0 AS n",
     "CREATE TABLE audit (id INT PRIMARY KEY AUTO_INCREMENT, what INT)",
     "CREATE TABLE audited (id INT PRIMARY KEY)",
     "CREATE TRIGGER noted AFTER INSERT ON audited FOR EACH ROW BEGIN INSERT INTO audit (what) VALUES (NEW.id); END",
@@ -165,6 +171,7 @@ const QUERIES: &[Query] = &[
     Query("SELECT n FROM counted_again"),
     Query("SELECT count(*) FROM audit"),
     Query("SELECT 1000 - count(*) FROM grandchildren"),
+    Query("SELECT n FROM made"),
 ];
 
 const CHANGES: &[Change] = &[
@@ -175,11 +182,13 @@ const CHANGES: &[Change] = &[
     Change(&["UPDATE counters SET n = n + 2 WHERE id = 1", "INSERT INTO audited VALUES (100000 + {})"], &[(0, 2), (1, 2), (2, 1)]),
 ];
 
+const VIEW: &str = "CREATE OR REPLACE VIEW made AS SELECT {} AS n";
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn no_reader_sees_what_was_before_an_acknowledged_write() {
     let fixture = Fixture::new(NUMBERS).await;
     let database = open(&fixture, &fixture.url);
-    let figures = race(&database, QUERIES, CHANGES, 240, Keeping::ByStamp).await;
+    let figures = race(&database, Script { queries: QUERIES, changes: CHANGES, view: Some((4, VIEW)) }, 240, Keeping::ByStamp).await;
     assert_eq!(figures.stale, 0, "{figures:?}");
     assert!(figures.reads > 2_000 && figures.hits > 200 && figures.written > 600, "{figures:?}");
     database.close().await;

@@ -16,6 +16,7 @@ use crate::database::dependencies::coherence;
 use crate::database::dependencies::coherence::Change;
 use crate::database::dependencies::coherence::Keeping;
 use crate::database::dependencies::coherence::Query;
+use crate::database::dependencies::coherence::Script;
 use crate::database::dependencies::coherence::race;
 use crate::database::value::Value;
 
@@ -226,6 +227,7 @@ const NUMBERS: &str = "
     CREATE VIEW counted AS SELECT n FROM counters WHERE id = 1;
     CREATE VIEW counted_again AS SELECT n + 0 AS n FROM counted;
     CREATE TABLE audit (what int);
+    CREATE VIEW made AS SELECT 0 AS n;
     CREATE TABLE audited (id int PRIMARY KEY);
     CREATE FUNCTION noted() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO audit VALUES (NEW.id); RETURN NEW; END';
     CREATE TRIGGER noted AFTER INSERT ON audited FOR EACH ROW EXECUTE FUNCTION noted();
@@ -247,6 +249,7 @@ const QUERIES: &[Query] = &[
     Query("SELECT 1000 - count(*) FROM grandchildren"),
     Query("SELECT count(*) FROM measures_1"),
     Query("SELECT count(*) FROM measures"),
+    Query("SELECT n FROM made"),
 ];
 
 const CHANGES: &[Change] = &[
@@ -261,12 +264,42 @@ const CHANGES: &[Change] = &[
     Change(&["INSERT INTO measures_2 VALUES (500 + {}, 1)"], &[(5, 1)]),
 ];
 
+const VIEW: &str = "CREATE OR REPLACE VIEW made AS SELECT {} AS n";
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn no_reader_sees_what_was_before_an_acknowledged_write() {
     on_database(NUMBERS, |database, _| async move {
-        let figures = race(&database, QUERIES, CHANGES, 240, Keeping::ByStamp).await;
+        let figures = race(&database, Script { queries: QUERIES, changes: CHANGES, view: Some((6, VIEW)) }, 240, Keeping::ByStamp).await;
         assert_eq!(figures.stale, 0, "{figures:?}");
         assert!(figures.reads > 2_000 && figures.hits > 200 && figures.written > 600, "{figures:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_write_that_is_dropped_in_the_middle_may_still_take_effect() {
+    on_database(NUMBERS, |database, fixture| async move {
+        let count = "SELECT n FROM counters WHERE id = 1";
+        let before = coherence::stamp(&database, count).await.unwrap();
+        let slow = database.judge("UPDATE counters SET n = n + 1 FROM pg_sleep(20)").unwrap();
+        let call = coherence::call();
+        let options = coherence::options();
+        let write = database.write(&call, vec![(slow, Vec::new())], &options);
+        let seen = async {
+            fixture.becomes("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'UPDATE counters%pg_sleep%'", "1").await;
+            assert!(coherence::stamp(&database, count).await.is_none());
+        };
+        tokio::select! {
+            biased;
+            _ = write => panic!("it sleeps longer"),
+            () = seen => {}
+        }
+        assert!(coherence::stamp(&database, count).await.is_none(), "it may have been committing");
+        // What the engine refused is settled at once.
+        let other = "SELECT count(*) FROM audit";
+        let wrong = database.judge("INSERT INTO audit SELECT 1 / 0").unwrap();
+        database.write(&coherence::call(), vec![(wrong, Vec::new())], &coherence::options()).await.unwrap_err();
+        assert!(coherence::stamp(&database, other).await.is_some_and(|stamp| stamp != before));
     })
     .await;
 }

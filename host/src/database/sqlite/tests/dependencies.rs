@@ -16,6 +16,7 @@ use crate::database::dependencies::coherence;
 use crate::database::dependencies::coherence::Change;
 use crate::database::dependencies::coherence::Keeping;
 use crate::database::dependencies::coherence::Query;
+use crate::database::dependencies::coherence::Script;
 use crate::database::dependencies::coherence::race;
 use crate::database::value::Value;
 
@@ -168,7 +169,7 @@ const CHANGES: &[Change] = &[
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn no_reader_sees_what_was_before_an_acknowledged_write() {
     let (_folder, database) = shop(NUMBERS).await;
-    let figures = race(&database, QUERIES, CHANGES, 300, Keeping::ByStamp).await;
+    let figures = race(&database, Script { queries: QUERIES, changes: CHANGES, view: None }, 300, Keeping::ByStamp).await;
     assert_eq!(figures.stale, 0, "{figures:?}");
     assert!(figures.reads > 2_000 && figures.hits > 200 && figures.written == 900, "{figures:?}");
 }
@@ -176,10 +177,10 @@ async fn no_reader_sees_what_was_before_an_acknowledged_write() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn answers_with_a_late_stamp_are_found_to_be_stale() {
     let (_folder, database) = shop(NUMBERS).await;
-    let mut figures = race(&database, QUERIES, CHANGES, 300, Keeping::ByLateStamp).await;
+    let mut figures = race(&database, Script { queries: QUERIES, changes: CHANGES, view: None }, 300, Keeping::ByLateStamp).await;
     for _ in 0..5 {
         if figures.stale == 0 {
-            figures = race(&database, QUERIES, &CHANGES[..1], 300, Keeping::ByLateStamp).await;
+            figures = race(&database, Script { queries: QUERIES, changes: &CHANGES[..1], view: None }, 300, Keeping::ByLateStamp).await;
         }
     }
     assert!(figures.stale > 0, "the race is too slow to find a fault: {figures:?}");
