@@ -191,6 +191,11 @@ impl Cache {
         }
     }
 
+    /// Whether anybody beside this process hears of writes.
+    pub fn tells_of_writes(&self) -> bool {
+        self.shared.is_some() || self.disk.is_some()
+    }
+
     /// Begins a write to these tables, or to any of the database when none are given. To be called before its statement is sent, and
     /// ended before it is acknowledged.
     pub fn writing(&self, database: &DatabaseName, tables: Option<&[String]>) -> Writing {

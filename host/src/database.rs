@@ -31,6 +31,7 @@ mod watch;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
+use std::time::Instant;
 
 use crate::call::Call;
 use crate::config::DatabaseConfig;
@@ -272,12 +273,14 @@ impl Database {
         options: &RunOptions,
     ) -> Result<RowSet, DatabaseError> {
         expect_kind(statement, &[StatementKind::Read])?;
+        let started = Instant::now();
         if !options.from_primary
             && let Some(answered) = self.replicas.read(call, statement, parameters, options).await
         {
             return answered;
         }
-        let result = attempts!(self, call, Repeat::Always, options.timeout, timeout => {
+        let left = options.timeout.saturating_sub(started.elapsed());
+        let result = attempts!(self, call, Repeat::Always, left, timeout => {
             self.engine.read(call, statement, parameters, &RunOptions { timeout, ..options.clone() }).await
         });
         match result {

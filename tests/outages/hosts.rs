@@ -65,7 +65,7 @@ async fn a_killed_host_loses_nothing_it_acknowledged() {
         server.make_table().await;
         let configured = Host::new().database("main", &server.url(), KEYS);
         let journal: Arc<Journal> = Arc::default();
-        let (cycles, mut ready) = (cycles(2, 100), Vec::new());
+        let (cycles, mut ready) = (cycles(1, 100), Vec::new());
         for _ in 0..cycles {
             let started = Instant::now();
             let host = configured.start().await;
@@ -88,7 +88,7 @@ async fn a_killed_host_leaves_a_whole_sqlite_file() {
     let folder = Folder::new();
     let file = folder.path().join("shop.sqlite");
     let configured = Host::new().database("main", &format!("sqlite:{}?mode=rwc", file.display()), "mode = \"read-write\"");
-    let (cycles, mut acknowledged) = (cycles(3, 100), 0_i64);
+    let (cycles, mut acknowledged) = (cycles(2, 100), 0_i64);
     for cycle in 0..cycles {
         let host = configured.start().await;
         let client = host.connect(Era::Modern).await;

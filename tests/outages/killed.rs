@@ -51,11 +51,11 @@ async fn killed_again_and_again(kind: Kind, cycles: u32) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn postgres_loses_nothing_and_is_back_at_once() {
     let _alone = alone().await;
-    killed_again_and_again(Kind::Postgres, cycles(5, 100)).await;
+    killed_again_and_again(Kind::Postgres, cycles(3, 100)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn mariadb_loses_nothing_and_is_back_at_once() {
     let _alone = alone().await;
-    killed_again_and_again(Kind::MariaDb, cycles(3, 100)).await;
+    killed_again_and_again(Kind::MariaDb, cycles(2, 100)).await;
 }

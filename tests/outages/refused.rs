@@ -92,7 +92,7 @@ async fn ended_sessions_cost_no_read_and_little_time() {
     let client = host.connect(Era::Modern).await;
     let select = async || call(&client, "execute_select", json!({ "sql": "select count(*) from entries" })).await.unwrap();
     let mut took = Vec::new();
-    for _ in 0..cycles(10, 50) {
+    for _ in 0..cycles(4, 50) {
         // All four reading sessions and both writing ones are open.
         let load = Load::begin(&host, Kind::Postgres).await;
         eventually(Duration::from_secs(10), "writes go through", async || load.journal.acknowledged() > 5).await;
@@ -118,7 +118,7 @@ async fn sessions_ended_under_load_lose_nothing() {
     server.make_table().await;
     let host = Host::new().database("main", &server.url(), KEYS).start().await;
     let load = Load::begin(&host, Kind::Postgres).await;
-    let cycles = cycles(10, 100);
+    let cycles = cycles(5, 100);
     for _ in 0..cycles {
         let before = load.journal.acknowledged();
         eventually(Duration::from_secs(10), "writes go through", async || load.journal.acknowledged() > before + 5).await;

@@ -1,15 +1,19 @@
 //! Reads on a server that follows the database's own.
 
 use std::time::Duration;
+use std::time::Instant;
 
 use serde_json::json;
 
 use crate::alone;
+use crate::cycles;
 use crate::eventually;
 use crate::host::Client;
 use crate::host::Era;
 use crate::host::Host;
 use crate::load::call;
+use crate::proxy::Proxy;
+use crate::proxy::Weather;
 use crate::server::Kind;
 use crate::server::Server;
 use crate::tell;
@@ -38,12 +42,13 @@ async fn plain_reads_go_to_a_replica_as_long_as_it_is_close_behind() {
 
     // A caller reads what it wrote, every time, wherever it is read.
     let mut on_which = [0, 0];
-    for round in 1..=200 {
+    let rounds = cycles(40, 200);
+    for round in 1..=rounds {
         let insert = json!({ "sql": format!("insert into entries values ('r{round}')") });
         assert!(call(&client, "execute_query", insert).await.unwrap().error.is_none());
         assert_eq!(value(&client, "select count(*) from entries").await, round.to_string());
         on_which[usize::from(on_replica().await)] += 1;
-        if round % 50 == 0 {
+        if round % 20 == 0 {
             eventually(Duration::from_secs(5), "the replica has it and is read again", on_replica).await;
         }
     }
@@ -52,16 +57,17 @@ async fn plain_reads_go_to_a_replica_as_long_as_it_is_close_behind() {
     replica.run("select pg_wal_replay_pause()").await;
     primary.run("insert into entries values ('past the host')").await;
     let left = eventually(Duration::from_secs(3), "the replica is too far behind", async || !on_replica().await).await;
-    assert_eq!(value(&client, "select count(*) from entries").await, "201");
+    let all = (rounds + 1).to_string();
+    assert_eq!(value(&client, "select count(*) from entries").await, all);
     replica.run("select pg_wal_replay_resume()").await;
     eventually(Duration::from_secs(5), "it has caught up", on_replica).await;
-    assert_eq!(value(&client, "select count(*) from entries").await, "201");
+    assert_eq!(value(&client, "select count(*) from entries").await, all);
 
     // Killed in the middle of reads: not one of them fails.
     let reading = tokio::spawn(async move {
         let mut read = 0;
         while read < 300 {
-            assert_eq!(value(&client, "select count(*) from entries").await, "201");
+            assert_eq!(value(&client, "select count(*) from entries").await, all);
             read += 1;
         }
         client
@@ -73,7 +79,6 @@ async fn plain_reads_go_to_a_replica_as_long_as_it_is_close_behind() {
     replica.start().await;
     let back = eventually(Duration::from_secs(5), "it is read again", async || value(&client, WHERE).await == "true").await;
     assert_eq!(host.terminate().await, Some(0));
-    let mut replica = replica;
     replica.stop().await;
     tell(&format!(
         "replica: read after {} ms; after a write {} reads went to the database and {} to the replica, none saw less; left {} ms after the \
@@ -84,4 +89,55 @@ async fn plain_reads_go_to_a_replica_as_long_as_it_is_close_behind() {
         left.as_millis(),
         back.as_millis()
     ));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_frozen_replica_holds_no_read_for_long() {
+    let _alone = alone().await;
+    let primary = Server::new(Kind::Postgres).await;
+    let replica = primary.follower().await;
+    let proxy = Proxy::new(replica.port()).await;
+    let keys = format!("replicas = [{:?}]\nmax_replica_lag = \"5s\"", replica.url_at(proxy.port()));
+    let host = Host::new().database("main", &primary.url(), &keys).start().await;
+    let client = host.connect(Era::Modern).await;
+    eventually(Duration::from_secs(5), "reads go to the replica", async || value(&client, WHERE).await == "true").await;
+    proxy.set(Weather::Frozen);
+    let started = Instant::now();
+    assert_eq!(value(&client, WHERE).await, "false");
+    let held = started.elapsed();
+    assert!(held < Duration::from_secs(4), "{held:?}");
+    proxy.set(Weather::Fair);
+    eventually(Duration::from_secs(5), "it is read again", async || value(&client, WHERE).await == "true").await;
+    tell(&format!("a read on a replica that froze was answered by the database after {} ms", held.as_millis()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mariadb_is_read_on_a_replica_that_says_how_far_it_is_behind() {
+    let _alone = alone().await;
+    let primary = Server::with(Kind::MariaDb, &["--server-id=1", "--log-bin=log"]).await;
+    let replica = Server::with(Kind::MariaDb, &["--server-id=2", "--read-only"]).await;
+    let follow = format!(
+        "change master to master_host = '127.0.0.1', master_port = {}, master_user = 'root', master_connect_retry = 1; start slave",
+        primary.port()
+    );
+    replica.run(&follow).await;
+    primary.make_table().await;
+    let keys = format!("mode = \"read-write\"\nreplicas = [{:?}]\nmax_replica_lag = \"4s\"", replica.url());
+    let host = Host::new().database("main", &primary.url(), &keys).start().await;
+    let client = host.connect(Era::Modern).await;
+    let on_replica = async || value(&client, "select @@port").await == replica.port().to_string();
+    eventually(Duration::from_secs(10), "reads go to the replica", on_replica).await;
+    for round in 1..=5 {
+        let insert = json!({ "sql": format!("insert into entries values ('r{round}')") });
+        assert!(call(&client, "execute_query", insert).await.unwrap().error.is_none());
+        assert_eq!(value(&client, "select count(*) from entries").await, round.to_string());
+        assert!(!on_replica().await, "it cannot be known that the replica has it");
+    }
+    let again = eventually(Duration::from_secs(10), "the replica has it and is read again", on_replica).await;
+    assert_eq!(value(&client, "select count(*) from entries").await, "5");
+    replica.run("stop slave").await;
+    eventually(Duration::from_secs(6), "nothing is known of the replica", async || !on_replica().await).await;
+    replica.run("start slave").await;
+    eventually(Duration::from_secs(10), "it is read again", on_replica).await;
+    tell(&format!("MariaDB replica: read again {} ms after the last write", again.as_millis()));
 }

@@ -78,7 +78,7 @@ async fn cancelled_waiters(url: &str, slow: &str) {
     let holds = begin(slow).await;
     tokio::time::sleep(Duration::from_millis(300)).await;
     // More of them than may wait at once: each leaves its place in the queue when it is taken back.
-    for _ in 0..10 {
+    for _ in 0..4 {
         let mut waiting = Vec::new();
         for _ in 0..3 {
             waiting.push(begin("select 1").await);

@@ -32,8 +32,7 @@ use crate::database::rows::RowSet;
 use crate::database::statement::Statement;
 use crate::database::statement::StatementKind;
 use crate::database::value::Value;
-use crate::database::versions::Outcome;
-use crate::database::versions::Touched;
+use crate::database::versions::touched::Touched;
 
 /// Statements of one batch.
 const BATCH: usize = 1_000;
@@ -244,9 +243,8 @@ impl database_write::Host for State {
                 let run = RunOptions { timeout, limits, setup: passage.setup(&database, true).await?, from_primary: true };
                 let touched = database.touched([&statement]);
                 let statements = vec![(statement, values.to_vec())];
-                let done = database.write(&passage.call, statements, &run).await.map_err(|failed| failed.error);
-                passage.tell_of_write(&database, &touched, Outcome::of(done.as_ref().err())).await;
-                let done = done?;
+                let done = passage.write(&database, &touched, database.write(&passage.call, statements, &run)).await;
+                let done = done.map_err(|failed| failed.error)?;
                 Ok(done.into_iter().next().unwrap_or(Execution { affected: 0, returned: None }).into())
             };
             Ok(passage.run(way, statement, values, write).await?.into_execution())
@@ -290,9 +288,8 @@ impl database_write::Host for State {
             let statements: Vec<(Statement, Vec<Value>)> = statements;
             let setup = passage.setup(&database, true).await.map_err(|error| BatchError { index: 0, error })?;
             let touched = database.touched(statements.iter().map(|(statement, _)| statement));
-            let done = database.write(&passage.call, statements, &RunOptions { timeout, limits, setup, from_primary: true }).await;
-            passage.tell_of_write(&database, &touched, Outcome::of(done.as_ref().err().map(|failed| &failed.error))).await;
-            done
+            let run = RunOptions { timeout, limits, setup, from_primary: true };
+            passage.write(&database, &touched, database.write(&passage.call, statements, &run)).await
         };
         match passage.run_batch(way, judged, write).await {
             Ok(executions) => Ok(Ok(executions.into_iter().map(|execution| self.execution(execution)).collect::<wasmtime::Result<_>>()?)),
@@ -317,9 +314,12 @@ impl database_admin::Host for State {
             let way = Way { database: &database, kinds: &[StatementKind::Admin], in_transaction: false, limits };
             let administer = async |Sending { statement, values, .. }| {
                 let run = RunOptions { timeout, limits, setup: passage.setup(&database, true).await?, from_primary: true };
-                let done = database.administer(&passage.call, statement, values.to_vec(), &run).await;
-                passage.tell_of_write(&database, &Touched::schema(), Outcome::of(done.as_ref().err())).await;
-                done.map(Done::from)
+                let administering = async {
+                    let done = database.administer(&passage.call, statement, values.to_vec(), &run).await;
+                    done.map_err(|error| BatchError { index: 0, error })
+                };
+                let done = passage.write(&database, &Touched::schema(), administering).await;
+                done.map(Done::from).map_err(|failed| failed.error)
             };
             Ok(passage.run(way, statement, values, administer).await?.into_execution())
         };

@@ -28,7 +28,7 @@ use crate::database::statement::Statement;
 use crate::database::statement::StatementKind;
 use crate::database::value::Value;
 use crate::database::versions::Outcome;
-use crate::database::versions::Touched;
+use crate::database::versions::touched::Touched;
 use crate::hook::kept::Kept;
 use crate::hook::statements::Asking;
 use crate::hook::statements::Failed;
@@ -303,23 +303,33 @@ impl Passage {
         self.services.hooks.observers().ask_later(Box::pin(rest));
     }
 
-    /// Tells replicas that share the cache of a write, before it is acknowledged. One of unknown outcome is told of once more when
-    /// it can no longer take effect.
-    pub(super) async fn tell_of_write(&self, database: &Arc<Database>, touched: &Touched, outcome: Outcome) {
-        let Some(cache) = self.services.cache.as_ref().filter(|cache| cache.is_shared(Tiers::ALL)) else { return };
-        if touched.is_nothing() {
-            return;
-        }
+    /// Runs a write so that whoever shares the cache hears of it: other replicas, and the next process with this one's folder. They are
+    /// told before it is sent and before it is acknowledged; one of unknown outcome once more when it can no longer take effect.
+    pub(super) async fn write<T>(
+        &self,
+        database: &Arc<Database>,
+        touched: &Touched,
+        write: impl Future<Output = Result<T, BatchError>>,
+    ) -> Result<T, BatchError> {
+        let Some(cache) = self.services.cache.as_ref().filter(|cache| cache.tells_of_writes() && !touched.is_nothing()) else {
+            return write.await;
+        };
         let tables = database.versions().names(touched).map(|names| names.iter().map(|name| name.to_string()).collect::<Vec<_>>());
-        let name = database.config().name.clone();
-        cache.wrote(&name, tables.as_deref()).await;
-        if outcome == Outcome::Unknown {
-            let (cache, settled) = (cache.clone(), database.settles_after());
-            tokio::spawn(async move {
-                tokio::time::sleep(settled).await;
-                cache.wrote(&name, tables.as_deref()).await;
-            });
+        let name = &database.config().name;
+        let writing = cache.writing(name, tables.as_deref());
+        let done = write.await;
+        match Outcome::of(done.as_ref().err().map(|failed| &failed.error)) {
+            Outcome::Settled => writing.wrote().await,
+            Outcome::Unknown => {
+                cache.writing(name, tables.as_deref()).wrote().await;
+                let settled = database.settles_after();
+                tokio::spawn(async move {
+                    tokio::time::sleep(settled).await;
+                    writing.wrote().await;
+                });
+            }
         }
+        done
     }
 
     /// Waits for another statement, until this call is over.

@@ -115,6 +115,8 @@ impl Availability {
         let Self { name, rules, .. } = self;
         let pause = pause.max(Duration::from_millis(1));
         let seconds = pause.as_millis().div_ceil(1_000);
+        // Some errors begin as this one does.
+        let reason = reason.strip_prefix(&format!("database `{name}` is not available: ")).unwrap_or(reason);
         let message = format!(
             "database `{name}` is not available: {} attempts in a row failed, the last because {reason}; the next one is made in {seconds}s",
             rules.failures

@@ -16,6 +16,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use std::time::Instant;
 
+use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use super::Engine;
@@ -68,7 +69,7 @@ struct Shared {
 struct Follower {
     engine: Engine,
     /// Everything that was acknowledged up to this moment is there; none while that is not known.
-    complete_to: Mutex<Option<Instant>>,
+    complete_to: watch::Sender<Option<Instant>>,
 }
 
 #[derive(Default)]
@@ -97,7 +98,7 @@ impl Replicas {
     ) -> Result<Self, DatabaseError> {
         let follower = |url: &crate::config::Secret| {
             let own = DatabaseConfig { url: url.clone(), mode: Mode::ReadOnly, replicas: ReplicaConfig::default(), ..config.clone() };
-            Ok(Follower { engine: open(&own)?, complete_to: Mutex::new(None) })
+            Ok(Follower { engine: open(&own)?, complete_to: watch::Sender::new(None) })
         };
         let followers = config.replicas.urls.iter().map(follower).collect::<Result<Vec<_>, DatabaseError>>()?;
         let shared = Shared { primary: primary.clone(), followers, max_lag: config.replicas.max_lag, writes: Mutex::default() };
@@ -118,14 +119,20 @@ impl Replicas {
         }
         self.watch.get_or_init(|| tokio::spawn(keep_looking(self.shared.clone())).abort_handle());
         let follower = self.pick(&call.caller, Instant::now())?;
-        match follower.engine.read(call, statement, parameters, options).await {
+        let answered = tokio::select! {
+            biased;
+            answered = follower.engine.read(call, statement, parameters, options) => answered,
+            // It does not answer the host's own question any more. Dropping the read stops it there, should it still run.
+            () = follower.is_lost() => return None,
+        };
+        match answered {
             Ok(rows) => Some(Ok(rows)),
             // The time of the call is over, on whatever server.
+            Err(error) if matches!(error.kind, ErrorKind::Timeout | ErrorKind::Cancelled) => Some(Err(error)),
             Err(error) if error.fault.is_of_database() => {
                 follower.set(None);
                 None
             }
-            Err(error) if matches!(error.kind, ErrorKind::Timeout | ErrorKind::Cancelled) => Some(Err(error)),
             // A conflict with the replay, a table that is not there yet, a function of a server that takes writes.
             Err(_) => None,
         }
@@ -175,11 +182,17 @@ impl Shared {
 
 impl Follower {
     fn complete_to(&self) -> Option<Instant> {
-        *self.complete_to.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.complete_to.borrow()
     }
 
     fn set(&self, complete_to: Option<Instant>) {
-        *self.complete_to.lock().unwrap_or_else(PoisonError::into_inner) = complete_to;
+        self.complete_to.send_replace(complete_to);
+    }
+
+    /// Waits until nothing is known about it any more.
+    async fn is_lost(&self) {
+        // The sender is here, so that there is no error.
+        let _ = self.complete_to.subscribe().wait_for(Option::is_none).await;
     }
 }
 

@@ -107,7 +107,12 @@ impl<'a, E: AsRef<DatabaseError> + From<DatabaseError>> Attempts<'a, E> {
 
 /// Whether what failed this way may run once more.
 fn may_repeat(error: &DatabaseError, repeat: Repeat) -> bool {
-    let passes = matches!(error.fault, Fault::Connection | Fault::Conflict) && error.kind != ErrorKind::Timeout;
+    let passes = match error.fault {
+        Fault::Conflict => true,
+        // The time of a call that a silent server has used up is over.
+        Fault::Connection => !matches!(error.kind, ErrorKind::Timeout | ErrorKind::Cancelled),
+        Fault::Statement | Fault::Rejection => false,
+    };
     passes && (repeat == Repeat::Always || error.effect == Effect::None)
 }
 

@@ -26,7 +26,7 @@ use crate::database::rows::RowSet;
 use crate::database::setup::Setup;
 use crate::database::statement::normalised::normalised;
 use crate::database::value::Value;
-use crate::database::versions::Dependencies;
+use crate::database::versions::touched::Dependencies;
 
 /// What the key of this form of digest is for; another form gets another purpose.
 const PURPOSE: &str = "tidegate statement 1";

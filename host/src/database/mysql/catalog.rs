@@ -51,7 +51,7 @@ impl MySql {
         let work = async move {
             let _ended = running.ended_on_drop();
             for _ in 0..2 {
-                let mut checkout = pool.lend(Access::Read, &Setup::default()).await?;
+                let mut checkout = running.lend(&pool, Access::Read, &Setup::default()).await?;
                 running.begin(&checkout.session)?;
                 match question(&mut checkout.session).await {
                     Ok(answer) => {

@@ -139,7 +139,7 @@ impl MySql {
             let _ended = running.ended_on_drop();
             // A session that waited may have lost its server in the meantime; reading again harms nobody.
             for _ in 0..2 {
-                let mut checkout = pool.lend(Access::Read, &setup).await?;
+                let mut checkout = running.lend(&pool, Access::Read, &setup).await?;
                 running.begin(&checkout.session)?;
                 let result = read_in(&mut checkout.session, &running, &statement, &parameters, limits).await;
                 let again = checkout.reused && !running.interrupted();

@@ -12,11 +12,15 @@ use std::time::Duration;
 use sqlx::AssertSqlSafe;
 use sqlx::Connection;
 use sqlx::Executor;
+use tokio_util::sync::CancellationToken;
 
+use super::connect::Access;
 use super::connect::Session;
+use super::pool::Checkout;
 use super::pool::Pool;
 use crate::database::error::DatabaseError;
 use crate::database::error::ErrorKind;
+use crate::database::setup::Setup;
 
 /// How long a killed statement may take to end before its whole connection is killed.
 ///
@@ -33,8 +37,8 @@ pub(super) struct Running {
 struct Shared {
     /// The server's number of the connection; 0 before there is one.
     connection: AtomicU64,
-    /// Whether it is to stop.
-    interrupted: AtomicBool,
+    /// Cancelled when it is to stop.
+    interrupted: CancellationToken,
     /// Whether the work has come back or was dropped.
     ended: AtomicBool,
     /// Which statement of a batch it is at.
@@ -47,6 +51,19 @@ impl Running {
     /// Nothing runs yet.
     pub(super) fn new() -> Self {
         Self::default()
+    }
+
+    /// Lends a session, unless the work is told to stop before there is one: then it waits no longer.
+    ///
+    /// # Errors
+    ///
+    /// As [`Pool::lend`]; `Cancelled`.
+    pub(super) async fn lend(&self, pool: &Pool, access: Access, setup: &Setup) -> Result<Checkout, DatabaseError> {
+        tokio::select! {
+            biased;
+            () = self.shared.interrupted.cancelled() => Err(stopped()),
+            lent = pool.lend(access, setup) => lent,
+        }
     }
 
     /// Notes on which connection the work runs from here on.
@@ -66,14 +83,14 @@ impl Running {
     /// `Cancelled` once the work was told to stop.
     pub(super) fn check(&self) -> Result<(), DatabaseError> {
         match self.interrupted() {
-            true => Err(DatabaseError::new(ErrorKind::Cancelled, "the statement was stopped")),
+            true => Err(stopped()),
             false => Ok(()),
         }
     }
 
     /// Whether the work was told to stop. Its session may have a kill on its way and must not be used again.
     pub(super) fn interrupted(&self) -> bool {
-        self.shared.interrupted.load(Ordering::SeqCst)
+        self.shared.interrupted.is_cancelled()
     }
 
     /// Notes which statement of a batch it is at.
@@ -110,7 +127,7 @@ impl Running {
 
     /// Kills the statement by a connection of its own; when that was not enough, a moment later, kills its connection.
     async fn interrupt(self, pool: &Pool) {
-        self.shared.interrupted.store(true, Ordering::SeqCst);
+        self.shared.interrupted.cancel();
         let connection = self.shared.connection.load(Ordering::SeqCst);
         if connection == 0 {
             return;
@@ -133,6 +150,10 @@ impl Running {
             let _ = beside.close().await;
         });
     }
+}
+
+fn stopped() -> DatabaseError {
+    DatabaseError::new(ErrorKind::Cancelled, "the statement was stopped")
 }
 
 /// Notes the end of the work when it is dropped.

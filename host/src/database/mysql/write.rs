@@ -50,7 +50,7 @@ impl MySql {
             let traceless = !alone && statements.iter().all(|(statement, _)| statement.traceless);
             let mut tries_left = 1;
             let mut checkout = loop {
-                let mut checkout = pool.lend(Access::Write, &options_copy.setup).await?;
+                let mut checkout = running.lend(&pool, Access::Write, &options_copy.setup).await?;
                 running.begin(&checkout.session)?;
                 match begin(&mut checkout.session, alone).await {
                     Ok(()) => break checkout,

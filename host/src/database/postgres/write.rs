@@ -104,6 +104,11 @@ impl Writing {
                 _ if session.broken => false,
                 Ok(_) => self.is_plain() || self.restore(&mut session).await,
                 Err(Stop::Driver(error)) if sqlstate(error).is_none() || is_broken(error) || is_stale(error) => false,
+                // The server takes no writes any more: after a failover, its name may lead to the one that does.
+                Err(Stop::Driver(error)) if sqlstate(error) == Some("25006") => {
+                    pool.forget_idle();
+                    false
+                }
                 Err(Stop::Undescribed) => false,
                 Err(_) => self.restore(&mut session).await,
             };
