@@ -17,6 +17,7 @@ use crate::capability::grants::Grants;
 use crate::config::HookEvent;
 use crate::config::HookGrant;
 use crate::config::HookMode;
+use crate::config::Instances;
 use crate::config::Right;
 use crate::runtime::answer::CallError;
 use crate::runtime::component::Component;
@@ -46,8 +47,17 @@ pub struct PluginPackage {
     pub rules: DefinitionRules,
     /// What the operator says about its hooks.
     pub hook_grants: BTreeMap<HookEvent, HookGrant>,
-    /// What becomes of the verdicts of hooks that nothing is said about.
-    pub hook_mode: HookMode,
+    /// What holds for hooks that nothing is said about.
+    pub hook_defaults: HookDefaults,
+}
+
+/// What holds for the hooks of a plugin where the operator says nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct HookDefaults {
+    /// What becomes of their verdicts.
+    pub mode: HookMode,
+    /// Whether their instances are used again.
+    pub instances: Instances,
 }
 
 /// Why a plugin was not loaded. Blame: the plugin, or the operator who configured it.
@@ -103,8 +113,8 @@ pub struct Plugin {
     pub component: Arc<Component>,
     /// What the operator says about its hooks.
     pub hook_grants: BTreeMap<HookEvent, HookGrant>,
-    /// What becomes of the verdicts of hooks that nothing is said about.
-    pub hook_mode: HookMode,
+    /// What holds for hooks that nothing is said about.
+    pub hook_defaults: HookDefaults,
     /// How its definitions are taken.
     pub rules: DefinitionRules,
 }
@@ -131,8 +141,8 @@ impl Plugin {
         }
         let grants = Grants { requested: requested(&manifest), ..source.grants };
         let guest = Guest { id: manifest.plugin.id.clone(), grants, settings: source.settings, limits: source.limits };
-        let (hook_grants, hook_mode) = (source.hook_grants, source.hook_mode);
-        Ok(Self { manifest, guest: Arc::new(guest), component: Arc::new(component), rules: source.rules, hook_grants, hook_mode })
+        let (hook_grants, hook_defaults) = (source.hook_grants, source.hook_defaults);
+        Ok(Self { manifest, guest: Arc::new(guest), component: Arc::new(component), rules: source.rules, hook_grants, hook_defaults })
     }
 
     /// Its id.

@@ -75,7 +75,7 @@ struct Place<'a> {
 
 impl Place<'_> {
     fn mode(&self) -> HookMode {
-        self.grant.mode.unwrap_or(self.plugin.hook_mode)
+        self.grant.mode.unwrap_or(self.plugin.hook_defaults.mode)
     }
 
     fn link<S: Subject>(&self) -> Arc<Link<S>>
@@ -100,7 +100,7 @@ impl Place<'_> {
             arguments: reads("arguments"),
             content: reads("content"),
         };
-        let per_caller = grant.instances.unwrap_or_default() == Instances::PerCaller;
+        let per_caller = grant.instances.unwrap_or(plugin.hook_defaults.instances) == Instances::PerCaller;
         let hook = GuestHook::new(plugin.component.clone(), Arc::new(guest), services, reads, (*slots).clone(), per_caller);
         Arc::new(Link {
             plugin: plugin.id().into(),

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use tidegate_bundle::Plugin as Bundled;
 
+use super::HookDefaults;
 use super::PluginPackage;
 use super::definition::DefinitionRules;
 use super::manifest::Manifest;
@@ -17,6 +18,7 @@ use crate::capability::GuestLimits;
 use crate::capability::grants::Grants;
 use crate::config::Config;
 use crate::config::HookMode;
+use crate::config::Instances;
 use crate::config::PluginConfig;
 use crate::config::PluginName;
 use crate::config::PluginSource;
@@ -123,9 +125,12 @@ fn package(
         header_arguments: wanted.header_arguments,
         verbatim_schemas: wanted.schemas == Schemas::Verbatim,
     };
-    let hook_mode = if default_right.is_some() { HookMode::Enforce } else { HookMode::Audit };
+    let hook_defaults = match default_right {
+        Some(_) => HookDefaults { mode: HookMode::Enforce, instances: Instances::PerCaller },
+        None => HookDefaults { mode: HookMode::Audit, instances: Instances::Fresh },
+    };
     let hook_grants = wanted.hooks.clone();
-    PluginPackage { name: wanted.name.to_string(), manifest, component, grants, settings, limits, rules, hook_grants, hook_mode }
+    PluginPackage { name: wanted.name.to_string(), manifest, component, grants, settings, limits, rules, hook_grants, hook_defaults }
 }
 
 /// Manifest and component of a plugin in a folder.
