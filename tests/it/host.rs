@@ -78,6 +78,12 @@ impl Host {
         self
     }
 
+    /// Adds any table; `keys` are its lines.
+    pub(crate) fn table(mut self, name: &str, keys: &str) -> Self {
+        writeln!(self.configuration, "[{name}]\n{keys}").expect("a string takes everything");
+        self
+    }
+
     /// Adds the `[server]` table.
     pub(crate) fn server(mut self, keys: &str) -> Self {
         writeln!(self.configuration, "[server]\n{keys}").expect("a string takes everything");

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where by panicking, also in what tests share")]
 
+mod cache;
 mod commands;
 mod database;
 mod faults;
