@@ -13,6 +13,7 @@ mod pool;
 mod query;
 mod rows;
 mod shape;
+mod surroundings;
 mod types;
 mod volatility;
 mod write;
@@ -49,6 +50,7 @@ use control::Running;
 use pool::Pool;
 use pool::Session;
 use shape::Blanks;
+use surroundings::Surroundings;
 use types::Types;
 use volatility::Volatility;
 
@@ -67,6 +69,7 @@ struct Inner {
     types: Types,
     blanks: Blanks,
     volatility: Volatility,
+    surroundings: Surroundings,
 }
 
 impl Postgres {
@@ -93,6 +96,7 @@ impl Postgres {
             types: Types::new(),
             blanks: Blanks::default(),
             volatility: Volatility::default(),
+            surroundings: Surroundings::default(),
         };
         Ok(Self { inner: Arc::new(inner) })
     }

@@ -68,6 +68,11 @@ pub struct Statement {
     pub traceless: bool,
 }
 
+/// The names of all functions that are taken for built in, sorted; a user may have made one of the same name.
+pub(super) fn builtin_functions(engine: EngineKind) -> Vec<&'static str> {
+    builtin::names(engine)
+}
+
 impl Statement {
     /// Judges `text`.
     ///
@@ -99,6 +104,9 @@ impl Statement {
         let tables = match parsed {
             parser::Sight::Parsed(seen) => {
                 verdict.merge(seen.verdict);
+                functions.extend(seen.functions);
+                functions.sort_unstable();
+                functions.dedup();
                 traceless = seen.plain_query && calls_only_pure && verdict.kind == StatementKind::Read;
                 // The parser knows the tables of queries and of changes to rows, not of every definition.
                 if seen.tables.is_empty() && verdict.kind != StatementKind::Read { tables::tables(tokens) } else { seen.tables }

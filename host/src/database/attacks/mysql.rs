@@ -98,6 +98,7 @@ impl Server {
         make(&mut beside, &name).await;
         done(&mut beside, &format!("CREATE USER {name}_reader IDENTIFIED BY 'reads'")).await;
         done(&mut beside, &format!("GRANT SELECT, SHOW VIEW ON {name}.* TO {name}_reader")).await;
+        done(&mut beside, &format!("GRANT EXECUTE ON FUNCTION {name}.double_it TO {name}_reader")).await;
         let folder = done(&mut beside, "SELECT @@datadir").await.first().map(line).unwrap();
         let url = match account {
             Account::Superuser => format!("{server}/{name}"),
@@ -233,7 +234,9 @@ async fn what_is_judged_to_read_only_reads() {
             ran += 1;
             let result = super::run(&server.database, &statement, &[]).await;
             answered += usize::from(result.is_ok());
-            let found_late = result.as_ref().err().filter(|error| error.kind == ErrorKind::ReadOnly);
+            // MariaDB does not even explain a write in a session that is read only.
+            let explains = matches!(statement.verb.as_str(), "EXPLAIN" | "DESC" | "DESCRIBE");
+            let found_late = result.as_ref().err().filter(|error| error.kind == ErrorKind::ReadOnly && !explains);
             assert!(found_late.is_none(), "taken for reading, but the server says that it writes: {text}: {found_late:?}");
             if ran % 25 == 0 {
                 let differences = before.differences(&server.facts().await);

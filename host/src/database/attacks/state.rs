@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use super::json;
-use super::read;
+use super::run;
 use crate::config::EngineKind;
 use crate::database::Database;
+use crate::database::statement::StatementKind;
 
 /// Facts by name; each is some lines of text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -49,10 +50,10 @@ fn lines_between(old: &str, new: &str) -> String {
     gone.chain(come).take(5).collect::<Vec<_>>().join(", ")
 }
 
-/// Every setting of a session of PostgreSQL. A query that leaves no trace, so that it runs outside of a transaction and
+/// Every setting of a session of PostgreSQL, but for those that come with a language when it is first used. A query that leaves no trace, so that it runs outside of a transaction and
 /// sees what the session has and not what a transaction was given.
 pub(super) const POSTGRES_SETTINGS: &str = "SELECT name, setting FROM pg_settings \
-     WHERE name NOT IN ('transaction_isolation', 'transaction_read_only', 'transaction_deferrable') ORDER BY name";
+     WHERE name NOT IN ('transaction_isolation', 'transaction_read_only', 'transaction_deferrable') AND name NOT LIKE 'plpgsql.%' ORDER BY name";
 
 /// What else a session of PostgreSQL may keep. The host's own cursor is not counted.
 pub(super) const POSTGRES_SESSION: &str = "SELECT current_user, session_user, coalesce(current_setting('tidegate.mark', true), ''), \
@@ -98,7 +99,10 @@ pub(super) async fn session(database: &Database) -> Facts {
     };
     let mut lines = Vec::new();
     for sql in questions {
-        let answer = read(database, sql, &[]).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+        let mut statement = database.judge(sql).unwrap();
+        // Some pragmas that would undo a guard are refused without a value too.
+        statement.kind = StatementKind::Read;
+        let answer = run(database, &statement, &[]).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
         lines.extend(json(&answer).into_iter().map(|row| if questions.len() > 2 { format!("{sql} {row}") } else { row }));
     }
     facts.add("session", lines.join("\n"));

@@ -131,7 +131,8 @@ impl MySql {
         let running = Running::new();
         let interrupt = running.interrupter(&self.pool);
         let pool = self.pool.clone();
-        let statement = statement.clone();
+        let surroundings = self.surroundings.clone();
+        let mut statement = statement.clone();
         let parameters = parameters.to_vec();
         let limits = options.limits;
         let work = async move {
@@ -140,6 +141,8 @@ impl MySql {
             for _ in 0..2 {
                 let mut checkout = pool.lend(Access::Read).await?;
                 running.begin(&checkout.session)?;
+                statement.traceless =
+                    statement.traceless && surroundings.are_plain(&mut checkout.session.connection, &statement.tables).await;
                 let result = read_in(&mut checkout.session, &running, &statement, &parameters, limits).await;
                 let again = checkout.reused && !running.interrupted();
                 match result {

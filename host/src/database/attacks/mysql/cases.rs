@@ -43,10 +43,10 @@ pub(super) const FACTS: &[(&str, &str)] = &[
          UNION ALL SELECT 'event', EVENT_NAME, STATUS, MD5(EVENT_DEFINITION) FROM information_schema.EVENTS WHERE EVENT_SCHEMA = '{db}' \
          UNION ALL SELECT 'view', TABLE_NAME, MD5(VIEW_DEFINITION), DEFINER FROM information_schema.VIEWS WHERE TABLE_SCHEMA = '{db}'",
     ),
-    ("databases", "SELECT SCHEMA_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME LIKE '{db}%'"),
+    ("databases", "SELECT SCHEMA_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME LIKE '{db}\\_%' OR SCHEMA_NAME = '{db}'"),
     (
         "users",
-        "SELECT User, Host, Priv FROM mysql.global_priv WHERE User LIKE '{db}%' \
+        "SELECT User, Host, Priv FROM mysql.global_priv WHERE User LIKE '{db}\\_%' \
          UNION ALL SELECT User, Db, CONCAT(Select_priv, Insert_priv, Delete_priv) FROM mysql.db WHERE Db = '{db}'",
     ),
     ("locks", "SELECT IS_USED_LOCK('{db}') IS NOT NULL"),
@@ -106,6 +106,7 @@ pub(super) const CASES: &[Case] = &[
     contained("a function called as one of another server", "SELECT any_value(4)").harms("session"),
     contained("a view that marks the session", "SELECT n FROM marking").harms("session"),
     contained("a view over a view that takes a lock", "SELECT * FROM over_marking").harms("locks"),
+    contained("an explanation of a delete", "EXPLAIN DELETE FROM items WHERE id = 1"),
     // Locks and transactions.
     refused("a lock by name", "SELECT IF(1, GET_LOCK('{db}', 0), 2)", Refused).harms("locks"),
     refused("a lock in a list", "SELECT id FROM items WHERE id IN (SELECT GET_LOCK('{db}', 0))", Refused).harms("locks"),
@@ -179,7 +180,7 @@ pub(super) const CASES: &[Case] = &[
     runs("settings", "SHOW SESSION VARIABLES LIKE 'sql\\_%'"),
     runs("the columns of a table", "DESCRIBE items label"),
     runs("an explanation", "EXPLAIN FORMAT=JSON SELECT * FROM items"),
-    runs("an explanation of a delete", "EXPLAIN DELETE FROM items WHERE id = 1"),
+    runs("an explanation by columns", "EXPLAIN EXTENDED SELECT label FROM items WHERE id IN (SELECT 1)"),
     runs("a measured query", "ANALYZE SELECT COUNT(*) FROM items"),
     runs("a digest of a table", "CHECKSUM TABLE items"),
     runs("json as a table", "SELECT * FROM JSON_TABLE('[1, 2]', '$[*]' COLUMNS (a INT PATH '$')) AS j"),
@@ -191,5 +192,8 @@ pub(super) const CASES: &[Case] = &[
     answers("lists of lists", "SELECT (1, 2) IN ((1, 2)), EXISTS (SELECT 1 FROM items), 3 <=> NULL", &["[1,1,0]"]),
     answers("in upper and lower case", "sElEcT 1 fRoM dUaL", &["[1]"]),
     runs("a hint for the plan", "SELECT /*+ NO_INDEX_MERGE(items) */ STRAIGHT_JOIN SQL_NO_CACHE id FROM items"),
+    answers("text joined", "SELECT CONCAT_WS(';', 'set', NULL, 'lock')", &[r#"["set;lock"]"#]),
+    answers("a union in parentheses", "(SELECT 1 LIMIT 1) UNION (SELECT 2) ORDER BY 1 LIMIT 1", &["[1]"]),
+    answers("a natural join", "SELECT COUNT(*) FROM items AS a NATURAL JOIN items AS b", &["[20]"]),
     runs("rows without a table", "SELECT SQL_CALC_FOUND_ROWS id FROM items LIMIT 1"),
 ];

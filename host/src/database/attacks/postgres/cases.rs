@@ -10,7 +10,8 @@ use crate::database::error::ErrorKind::ReadOnly;
 use crate::database::error::ErrorKind::Refused;
 use crate::database::error::ErrorKind::Syntax;
 
-/// Tables, and routines and views that do more than the text of a query shows. `{url}` leads a routine back to the database.
+/// Tables, and routines and views that do more than the text of a query shows. `{url}` leads a routine back to its database,
+/// or, in a copy of the database, to the copy.
 pub(super) const SETUP: &str = r#"
 CREATE EXTENSION dblink;
 CREATE TABLE items (id int PRIMARY KEY, label text, price numeric);
@@ -29,8 +30,8 @@ CREATE FUNCTION take_number() RETURNS bigint LANGUAGE sql AS $$ SELECT nextval('
 CREATE FUNCTION "Take Number"() RETURNS bigint LANGUAGE sql AS $$ SELECT nextval('numbers') $$;
 CREATE FUNCTION empty_items() RETURNS bigint LANGUAGE sql AS $$ DELETE FROM items; SELECT 1::bigint $$;
 CREATE PROCEDURE empty_all() LANGUAGE sql AS $$ DELETE FROM items $$;
-CREATE FUNCTION "Call Home"() RETURNS text LANGUAGE sql AS $$ SELECT dblink_exec('{url}', 'DELETE FROM items') $$;
-CREATE FUNCTION "hidden.Home"() RETURNS text LANGUAGE sql AS $$ SELECT dblink_exec('{url}', 'DELETE FROM items') $$;
+CREATE FUNCTION "Call Home"() RETURNS text LANGUAGE sql AS $$ SELECT dblink_exec(replace('{url}', '{db}', current_database()), 'DELETE FROM items') $$;
+CREATE FUNCTION "hidden.Home"() RETURNS text LANGUAGE sql AS $$ SELECT dblink_exec(replace('{url}', '{db}', current_database()), 'DELETE FROM items') $$;
 
 CREATE FUNCTION mark(n int) RETURNS int LANGUAGE plpgsql AS
   $$ BEGIN PERFORM set_config('tidegate.mark', 'set', false), pg_advisory_lock(n); RETURN n; END $$;
@@ -50,7 +51,7 @@ CREATE VIEW marking AS SELECT mark(id) AS n FROM items WHERE id < 3;
 CREATE VIEW over_marking AS SELECT * FROM marking;
 CREATE VIEW loosening AS SELECT set_config('default_transaction_read_only', 'off', false) AS s;
 CREATE VIEW emptying AS SELECT empty_items() AS n;
-CREATE VIEW leading AS SELECT set_config('search_path', 'hidden', false) AS s;
+CREATE VIEW moving AS SELECT set_config('search_path', 'hidden', false) AS s;
 
 CREATE TABLE guarded (a int);
 INSERT INTO guarded VALUES (1);
@@ -66,7 +67,7 @@ GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO {db}_reader;
 /// Name and lines of everything that an attack could change.
 pub(super) const FACTS: &str = r#"
 SELECT 'data', string_agg(format('%s.%s %s', n.nspname, c.relname, query_to_xml(
-    format('SELECT md5(string_agg(r::text, chr(10) ORDER BY r::text)) AS d FROM %I.%I r', n.nspname, c.relname), true, true, '')),
+    format('SELECT md5(string_agg(ROW(r.*)::text, chr(10) ORDER BY ROW(r.*)::text)) AS d FROM %I.%I r', n.nspname, c.relname), true, true, '')),
     chr(10) ORDER BY n.nspname, c.relname)
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
   WHERE c.relkind IN ('r', 'S', 'm', 'p') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
@@ -93,16 +94,16 @@ SELECT 'schema', string_agg(l, chr(10) ORDER BY l) FROM (
 ) AS lines(l)
 UNION ALL
 SELECT 'roles', string_agg(format('%s %s %s %s', rolname, rolsuper, rolcreatedb, rolconfig), chr(10) ORDER BY rolname)
-  FROM pg_roles WHERE rolname LIKE '{db}%'
+  FROM pg_roles WHERE rolname LIKE '{db}\_%'
 UNION ALL
-SELECT 'databases', string_agg(datname || datallowconn, chr(10) ORDER BY datname) FROM pg_database WHERE datname LIKE '{db}%'
+SELECT 'databases', string_agg(datname || datallowconn, chr(10) ORDER BY datname) FROM pg_database WHERE datname LIKE '{db}\_%' OR datname = '{db}'
 UNION ALL
 SELECT 'large objects', (SELECT count(*)::text FROM pg_largeobject_metadata) || ' ' ||
   (SELECT md5(string_agg(md5(data), '' ORDER BY loid, pageno)) FROM pg_largeobject)
 UNION ALL
 SELECT 'prepared transactions', count(*)::text FROM pg_prepared_xacts WHERE database = current_database()
 UNION ALL
-SELECT 'slots', count(*)::text FROM pg_replication_slots WHERE slot_name LIKE '{db}%'
+SELECT 'slots', count(*)::text FROM pg_replication_slots WHERE slot_name LIKE '{db}\_%' OR slot_name = '{db}'
 UNION ALL
 SELECT 'locks', count(*)::text FROM pg_locks
   WHERE database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND pid <> pg_backend_pid()
@@ -164,11 +165,12 @@ pub(super) const CASES: &[Case] = &[
     contained("a view that marks the session", "SELECT * FROM marking").harms("session"),
     contained("a view over a view that marks the session", "TABLE over_marking").harms("session"),
     contained("a view that takes locks", "SELECT n FROM marking").harms("locks"),
-    contained("a view that moves the search path", "SELECT s FROM leading").harms("session"),
+    contained("a view that moves the search path", "SELECT s FROM moving").harms("session"),
     contained("a view that opens the session", "SELECT s FROM loosening").harms("session"),
     contained("a policy that marks the session", "SELECT a FROM guarded"),
     refused("a view that deletes", "SELECT n FROM emptying", ReadOnly).harms("data"),
     refused("a view that deletes, seen in a list", "SELECT ARRAY(SELECT n FROM emptying)", ReadOnly).harms("data"),
+    contained("an explanation of a delete that is not run", "EXPLAIN (COSTS off, ANALYZE off) DELETE FROM items WHERE false"),
     // SQL as text, other connections.
     refused("a second connection", "SELECT * FROM dblink('{url}', 'DELETE FROM items RETURNING id') AS d(id int)", Refused).harms("data"),
     refused("a second connection that stays", "SELECT dblink_connect('kept', '{url}')", Refused),
@@ -180,7 +182,7 @@ pub(super) const CASES: &[Case] = &[
     refused("set_config to join by",
         "SELECT 1 FROM items AS a JOIN items AS b ON set_config('work_mem', '64kB', false) IS NOT NULL", Refused).harms("session"),
     refused("set_config by named arguments",
-        "SELECT set_config(is_local => false, setting_name => 'DateStyle', new_value => 'German')", Refused).harms("session"),
+        "SELECT set_config(is_local => false, setting_name => 'DateStyle', new_value => 'German')", Refused),
     refused("a time zone", "SET TIME ZONE 'Asia/Tokyo'", ReadOnly).harms("session"),
     refused("a search path", "SET SESSION search_path TO hidden, public", ReadOnly).harms("session"),
     refused("a setting of its own", "SET tidegate.mark = 'set'", ReadOnly).harms("session"),
@@ -283,8 +285,6 @@ pub(super) const CASES: &[Case] = &[
     answers("the state of a sequence", "SELECT last_value::int, is_called FROM numbers", &["[1,true]"]),
     answers("the number of a large object", "SELECT oid::int FROM pg_largeobject_metadata WHERE oid = 4711", &["[4711]"]),
     answers("an explanation of reading", "EXPLAIN (COSTS off) SELECT 1", &[r#"["Result"]"#]),
-    answers("an explanation of a delete that is not run", "EXPLAIN (COSTS off, ANALYZE off) DELETE FROM items WHERE false",
-        &[r#"["Delete on items"]"#, r#"["  ->  Result"]"#, r#"["        One-Time Filter: false"]"#]),
     runs("a measured explanation of reading", "EXPLAIN (ANALYZE, BUFFERS) SELECT count(*) FROM items"),
     answers("a setting", "SHOW default_transaction_read_only", &[r#"["on"]"#]),
     runs("all settings", "SHOW ALL"),
