@@ -38,18 +38,27 @@ use crate::database::statement::StatementKind;
 use cases::CASES;
 use cases::SETUP;
 
-/// A folder with the file of one test, removed with it.
+/// A folder of its own, removed at the end.
+struct Folder(PathBuf);
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// The file of one test.
 struct Shop {
-    folder: PathBuf,
+    folder: Folder,
     database: Database,
 }
 
-fn new_folder() -> PathBuf {
+fn new_folder() -> Folder {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let name = format!("tidegate-attack-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
     let folder = std::env::temp_dir().join(name);
     std::fs::create_dir_all(&folder).unwrap();
-    folder
+    Folder(folder)
 }
 
 /// A connection without any of the host's guards, open for writing.
@@ -96,19 +105,13 @@ fn files(folder: &Path) -> Facts {
 impl Shop {
     async fn open() -> Self {
         let folder = new_folder();
-        make(&folder).await;
-        let url = format!("sqlite:{}", folder.join("shop.db").display());
+        make(&folder.0).await;
+        let url = format!("sqlite:{}", folder.0.join("shop.db").display());
         let mut config = DatabaseConfig::new(DatabaseName::parse("shop").unwrap(), &url).unwrap();
         // The connections for reading must hold even where another of the same database may write.
         config.mode = Mode::ReadWrite;
         config.pool.max = 1;
         Self { database: Database::new(config).unwrap(), folder }
-    }
-}
-
-impl Drop for Shop {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.folder);
     }
 }
 
@@ -118,15 +121,15 @@ impl Target for Shop {
     }
 
     async fn facts(&mut self) -> Facts {
-        let mut facts = files(&self.folder);
+        let mut facts = files(&self.folder.0);
         facts.extend(state::session(&self.database).await);
         facts
     }
 
     fn fill(&self, sql: &str) -> String {
-        sql.replace("{file}", &self.folder.join("taken.db").display().to_string())
-            .replace("{other}", &self.folder.join("other.db").display().to_string())
-            .replace("{db}", &self.folder.join("shop.db").display().to_string())
+        sql.replace("{file}", &self.folder.0.join("taken.db").display().to_string())
+            .replace("{other}", &self.folder.0.join("other.db").display().to_string())
+            .replace("{db}", &self.folder.0.join("shop.db").display().to_string())
     }
 }
 
@@ -142,10 +145,10 @@ async fn without_the_gate_the_cases_do_what_they_say() {
     let mut unseen = Vec::new();
     for (case, fact) in CASES.iter().filter_map(|case| Some((case, case.harms?))) {
         let shop = Shop::open().await;
-        let mut attacker = bare(&shop.folder).await;
-        let before = bare_facts(&shop.folder, &mut attacker).await;
+        let mut attacker = bare(&shop.folder.0).await;
+        let before = bare_facts(&shop.folder.0, &mut attacker).await;
         let result = batch(&mut attacker, &shop.fill(case.sql)).await;
-        let after = bare_facts(&shop.folder, &mut attacker).await;
+        let after = bare_facts(&shop.folder.0, &mut attacker).await;
         if before.get(fact) == after.get(fact) {
             unseen.push(format!("{}: {}\n    leaves `{fact}` as it was: {:?}", case.name, case.sql, result.err()));
         }
@@ -182,9 +185,9 @@ async fn what_is_judged_to_read_only_reads() {
     let mut shop = Shop::open().await;
     let guarded = shop.facts().await;
     let unguarded = new_folder();
-    make(&unguarded).await;
-    let mut connection = bare(&unguarded).await;
-    let before = bare_facts(&unguarded, &mut connection).await;
+    make(&unguarded.0).await;
+    let mut connection = bare(&unguarded.0).await;
+    let before = bare_facts(&unguarded.0, &mut connection).await;
     let mut random = Random::new(0x5EED_0003);
     let mut texts = 0;
     let mut taken = 0;
@@ -213,22 +216,21 @@ async fn what_is_judged_to_read_only_reads() {
             }
         }
         if taken % 200 == 0 {
-            let differences = before.differences(&bare_facts(&unguarded, &mut connection).await);
+            let differences = before.differences(&bare_facts(&unguarded.0, &mut connection).await);
             assert!(differences.is_empty(), "one of the 200 texts up to this one changes something: {text}: {differences:?}");
         }
     }
     assert!(answered > GENERATED / 10, "{answered} of {taken} texts ran");
-    assert!(before.differences(&bare_facts(&unguarded, &mut connection).await).is_empty());
+    assert!(before.differences(&bare_facts(&unguarded.0, &mut connection).await).is_empty());
     assert!(guarded.differences(&shop.facts().await).is_empty());
     connection.close().await.unwrap();
-    std::fs::remove_dir_all(&unguarded).unwrap();
 }
 
 /// A file that somebody else made may hold views and triggers that do more than read.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_view_with_a_function_that_reaches_out_reaches_nothing() {
     let shop = Shop::open().await;
-    let mut connection = bare(&shop.folder).await;
+    let mut connection = bare(&shop.folder.0).await;
     batch(&mut connection, "CREATE VIEW reaching AS SELECT load_extension('x') AS e, fts3_tokenizer('simple') AS f").await.unwrap();
     connection.close().await.unwrap();
     let error = read(&shop.database, "SELECT e FROM reaching", &[]).await.unwrap_err();

@@ -43,7 +43,7 @@ impl Surroundings {
     /// Whether a query on these tables, named as its text names them, runs nothing but its text. When the server does not
     /// say, it does not.
     pub(super) async fn are_plain(&self, connection: &mut MySqlConnection, tables: &[String]) -> bool {
-        let names = tables.iter().map(|table| table.rsplit('.').next().unwrap_or_default().to_lowercase());
+        let names = tables.iter().flat_map(|table| statement::possible_names(table));
         for name in std::iter::once(FUNCTIONS.to_owned()).chain(names) {
             let plain = match self.remembered(&name) {
                 Some(plain) => plain,

@@ -52,7 +52,7 @@ impl Surroundings {
     /// Whether a query on these tables, named as its text names them, runs nothing but its text. When the server does not
     /// say, it does not.
     pub(super) async fn are_plain(&self, connection: &mut PgConnection, tables: &[String]) -> bool {
-        let mut names: Vec<String> = tables.iter().map(|table| last_part(table)).collect();
+        let mut names: Vec<String> = tables.iter().flat_map(|table| statement::possible_names(table)).collect();
         names.push(DATABASE.into());
         if let Some(plain) = self.remembered(&names) {
             return plain;
@@ -88,9 +88,4 @@ impl Surroundings {
             (name, (Instant::now(), is_plain))
         }));
     }
-}
-
-/// The name without its schema, so that one in whatever schema counts.
-fn last_part(table: &str) -> String {
-    table.rsplit('.').next().unwrap_or_default().to_lowercase()
 }

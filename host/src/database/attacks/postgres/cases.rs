@@ -49,6 +49,7 @@ CREATE VIEW prices AS SELECT label, price FROM items;
 CREATE VIEW numbering AS SELECT nextval('numbers') AS n;
 CREATE VIEW marking AS SELECT mark(id) AS n FROM items WHERE id < 3;
 CREATE VIEW over_marking AS SELECT * FROM marking;
+CREATE VIEW "Over.Marking" AS SELECT * FROM marking;
 CREATE VIEW loosening AS SELECT set_config('default_transaction_read_only', 'off', false) AS s;
 CREATE VIEW emptying AS SELECT empty_items() AS n;
 CREATE VIEW moving AS SELECT set_config('search_path', 'hidden', false) AS s;
@@ -164,6 +165,8 @@ pub(super) const CASES: &[Case] = &[
     contained("a volatile function behind an operator", "SELECT 1 + 'x'::text").harms("session"),
     contained("a view that marks the session", "SELECT * FROM marking").harms("session"),
     contained("a view over a view that marks the session", "TABLE over_marking").harms("session"),
+    contained("a view with a point in its name", "SELECT n FROM public.\"Over.Marking\"").harms("session"),
+    contained("a view behind a query of its name", "WITH marking AS (SELECT * FROM marking) SELECT n FROM marking").harms("session"),
     contained("a view that takes locks", "SELECT n FROM marking").harms("locks"),
     contained("a view that moves the search path", "SELECT s FROM moving").harms("session"),
     contained("a view that opens the session", "SELECT s FROM loosening"),
@@ -302,6 +305,7 @@ pub(super) const CASES: &[Case] = &[
     answers("text that looks like a comment", "SELECT '/*' || '*/ -- ;'", &[r#"["/**/ -- ;"]"#]),
     answers("an empty query", "SELECT WHERE false", &[]),
     runs("a union by type", "SELECT 1, NULL::text UNION SELECT id, label FROM items EXCEPT ALL SELECT 3, 'x' INTERSECT SELECT 4, 'y'"),
+    runs("a table twice", "SELECT a.id FROM items AS a NATURAL JOIN items AS b(id, label, price)"),
     runs("for reading only", "SELECT id FROM items FOR READ ONLY"),
     runs("rows as they were", "SELECT ctid, xmin, tableoid::regclass FROM items LIMIT 2"),
     answers("a statement in upper and lower case", "sElEcT 1 wHeRe TrUe", &["[1]"]),
