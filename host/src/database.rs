@@ -4,6 +4,8 @@
 //! session whose engine enforces the judgement. Reads and writes are different functions, and only a database whose mode
 //! is read-write has the second.
 
+#[cfg(test)]
+mod attacks;
 mod availability;
 mod breaker;
 pub mod cacheable;

@@ -19,7 +19,7 @@ const FENCES: [(&str, &[&str]); 11] = [
     ("wasmtime_wasi", &["runtime", "capability", "bindings"]),
     // The tour of `demo` is a client of its own host.
     ("rmcp", &["mcp", "cli/demo"]),
-    ("sqlx", &["database/sqlite", "database/postgres", "database/mysql", "database/sample_file"]),
+    ("sqlx", &["database/sqlite", "database/postgres", "database/mysql", "database/sample_file", "database/attacks"]),
     ("libsqlite3_sys", &["database/sqlite", "database/sample_file"]),
     ("sqlparser", &["database/statement"]),
     ("clap", &["cli"]),

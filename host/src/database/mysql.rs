@@ -12,6 +12,7 @@ mod probe;
 mod query;
 mod routines;
 mod running;
+mod surroundings;
 mod temporal;
 #[cfg(test)]
 mod tests;
@@ -42,11 +43,13 @@ use crate::config::DatabaseConfig;
 use crate::config::Mode;
 
 use pool::Pool;
+use surroundings::Surroundings;
 
 /// One database of the family. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct MySql {
     pool: Pool,
+    surroundings: Surroundings,
     mode: Mode,
     /// The longest that a question about the catalog may take.
     limit: Duration,
@@ -56,7 +59,7 @@ impl MySql {
     /// Prepares the pool without connecting. Fails on a URL or a certificate that makes no sense.
     pub(super) fn new(config: &DatabaseConfig) -> Result<Self, DatabaseError> {
         let pool = Pool::new(config, connect::options(config)?);
-        Ok(Self { pool, mode: config.mode, limit: config.statement_timeout })
+        Ok(Self { pool, surroundings: Surroundings::default(), mode: config.mode, limit: config.statement_timeout })
     }
 
     /// Runs one statement of kind `Read`; the engine enforces that it is one.

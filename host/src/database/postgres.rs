@@ -16,6 +16,7 @@ mod probe;
 mod query;
 mod rows;
 mod shape;
+mod surroundings;
 mod types;
 mod volatility;
 mod write;
@@ -56,6 +57,7 @@ use control::Running;
 use pool::Pool;
 use pool::Session;
 use shape::Blanks;
+use surroundings::Surroundings;
 use types::Types;
 use volatility::Volatility;
 
@@ -77,6 +79,7 @@ struct Inner {
     types: Types,
     blanks: Blanks,
     volatility: Volatility,
+    surroundings: Surroundings,
 }
 
 impl Postgres {
@@ -104,6 +107,7 @@ impl Postgres {
             types: Types::new(),
             blanks: Blanks::default(),
             volatility: Volatility::default(),
+            surroundings: Surroundings::default(),
         };
         Ok(Self { inner: Arc::new(inner) })
     }

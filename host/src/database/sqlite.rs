@@ -192,3 +192,11 @@ impl Sqlite {
         session::run(&self.pools, call, Job { wants: Wants::Writer, limit, text_bytes: 0 }, create).await
     }
 }
+
+/// Whether SQLite itself says that a statement writes, on a connection without any guard; `None` when it does not compile.
+#[cfg(test)]
+pub(super) async fn writes_by_its_own_word(connection: &mut sqlx::SqliteConnection, sql: &str) -> Option<bool> {
+    let handle = raw::Handle::new(connection.lock_handle().await.ok()?);
+    let (prepared, _) = handle.prepare(sql).ok()?;
+    prepared.map(|prepared| !prepared.read_only())
+}

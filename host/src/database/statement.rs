@@ -67,8 +67,20 @@ pub struct Statement {
     pub functions: Vec<String>,
     /// Whether the text is certain to leave no trace in the session, so that it may run without a wrapping transaction.
     ///
-    /// That is as far as a text tells: what a view calls is not seen in it.
+    /// That is as far as a text tells: what a view calls is not seen in it. The engines look at the tables before they rely on it.
     pub traceless: bool,
+}
+
+/// The names of all functions that are taken for built in, sorted; a user may have made one of the same name.
+pub(super) fn builtin_functions(engine: EngineKind) -> Vec<&'static str> {
+    builtin::names(engine)
+}
+
+/// What `table`, one of [`Statement::tables`], may be called without its schema, in lower case. A name may have points itself,
+/// so whatever follows one counts.
+pub(super) fn possible_names(table: &str) -> impl Iterator<Item = String> {
+    let after_points = table.match_indices('.').map(|(at, _)| &table[at + 1..]);
+    std::iter::once(table).chain(after_points).map(str::to_lowercase)
 }
 
 impl Statement {
@@ -103,6 +115,9 @@ impl Statement {
         let tables = match parsed {
             parser::Sight::Parsed(seen) => {
                 verdict.merge(seen.verdict);
+                functions.extend(seen.functions);
+                functions.sort_unstable();
+                functions.dedup();
                 traceless = seen.plain_query && calls_only_pure && verdict.kind == StatementKind::Read;
                 // The parser knows the tables of queries and of changes to rows, not of every definition.
                 if seen.tables.is_empty() && verdict.kind != StatementKind::Read { tables::tables(tokens) } else { seen.tables }

@@ -131,7 +131,8 @@ impl MySql {
         let running = Running::new();
         let interrupt = running.interrupter(&self.pool);
         let pool = self.pool.clone();
-        let statement = statement.clone();
+        let surroundings = self.surroundings.clone();
+        let mut statement = statement.clone();
         let parameters = parameters.to_vec();
         let limits = options.limits;
         let setup = options.setup.clone();
@@ -141,6 +142,8 @@ impl MySql {
             for _ in 0..2 {
                 let mut checkout = running.lend(&pool, Access::Read, &setup).await?;
                 running.begin(&checkout.session)?;
+                statement.traceless =
+                    statement.traceless && surroundings.are_plain(&mut checkout.session.connection, &statement.tables).await;
                 let result = read_in(&mut checkout.session, &running, &statement, &parameters, limits).await;
                 let again = checkout.reused && !running.interrupted();
                 match result {

@@ -93,7 +93,8 @@ impl Reading {
         let mut retried = false;
         for _ in 0..MOST_ATTEMPTS {
             let mut session = self.inner.acquire(&self.inner.reads, &self.options.setup, &self.running).await?;
-            let in_transaction = session.is_shared() || !self.statement.traceless || !self.statement.functions.is_empty();
+            let traceless = self.is_traceless(&mut session).await;
+            let in_transaction = session.is_shared() || !traceless;
             let result = self.attempt(&mut session, form, in_transaction).await;
             let reused = session.reused;
             let mut keep = match &result {
@@ -103,7 +104,7 @@ impl Reading {
                 Ok(_) | Err(_) => true,
             };
             if keep && in_transaction {
-                keep = self.end(&mut session).await;
+                keep = self.end(&mut session, traceless).await;
             }
             if let (Err(Stop::MissingTypes(oids)), true) = (&result, keep) {
                 self.inner.types.load(session.connection(), oids).await.map_err(statement_error)?;
@@ -127,6 +128,12 @@ impl Reading {
             }
         }
         Err(unreadable())
+    }
+
+    /// Whether it is certain to leave nothing in the session: by its text, and by what its tables add to that.
+    async fn is_traceless(&self, session: &mut Session) -> bool {
+        let Statement { traceless, functions, tables, .. } = &self.statement;
+        *traceless && functions.is_empty() && self.inner.surroundings.are_plain(session.connection(), tables).await
     }
 
     /// Sends the statement once.
@@ -206,10 +213,10 @@ impl Reading {
     }
 
     /// Ends the transaction and cleans the session; `false` when it must be closed.
-    async fn end(&self, session: &mut Session) -> bool {
+    async fn end(&self, session: &mut Session, traceless: bool) -> bool {
         let connector = self.inner.reads.connector();
         let pid = session.pid();
-        match (self.statement.traceless && self.statement.functions.is_empty(), session.is_shared()) {
+        match (traceless, session.is_shared()) {
             (true, _) => connector.rollback(session.connection()).await,
             (false, false) => connector.restore(session.connection(), pid, &self.options.setup).await,
             // The settings of a session behind a pooler are not ours to reset.

@@ -18,16 +18,22 @@ const BELIEVED: Duration = Duration::from_secs(30);
 /// Answers kept at most.
 const MOST: usize = 2_000;
 
-/// Which of the names in `$1` (lower case, with a schema or without) stand for a function that is volatile. Those that are
-/// volatile only because they never answer the same twice are left out.
+/// Which of the names in `$1`, written as in SQL, with a schema or without, stand for a function that is volatile or an
+/// aggregate that calls one. Names are cut where the server cuts them. Those that are volatile only because they never
+/// answer the same twice are left out.
 const VOLATILE: &str = "\
-SELECT w.name FROM pg_catalog.unnest($1::pg_catalog.text[]) AS w(name) \
+SELECT w.name FROM pg_catalog.unnest($1::pg_catalog.text[]) AS w(name), \
+  LATERAL (SELECT pg_catalog.parse_ident(w.name)::pg_catalog.name[]::pg_catalog.text[] AS parts) AS i, \
+  LATERAL (SELECT pg_catalog.cardinality(i.parts) AS parts) AS l \
 WHERE EXISTS (\
   SELECT FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace \
-  WHERE p.provolatile = 'v' AND p.prokind <> 'a' \
-  AND CASE WHEN pg_catalog.strpos(w.name, '.') > 0 \
-    THEN pg_catalog.lower(n.nspname || '.' || p.proname) = w.name \
-    ELSE pg_catalog.lower(p.proname) = w.name AND pg_catalog.pg_function_is_visible(p.oid) END \
+  WHERE pg_catalog.lower(p.proname) = pg_catalog.lower(i.parts[l.parts]) \
+  AND CASE WHEN l.parts > 1 THEN pg_catalog.lower(n.nspname) = pg_catalog.lower(i.parts[l.parts - 1]) \
+    ELSE pg_catalog.pg_function_is_visible(p.oid) END \
+  AND CASE WHEN p.prokind = 'a' THEN EXISTS (SELECT FROM pg_catalog.pg_aggregate a JOIN pg_catalog.pg_proc s ON s.oid IN \
+      (a.aggtransfn, a.aggfinalfn, a.aggcombinefn, a.aggserialfn, a.aggdeserialfn, a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn) \
+      WHERE a.aggfnoid = p.oid AND s.provolatile = 'v') \
+    ELSE p.provolatile = 'v' END \
   AND NOT (n.nspname = 'pg_catalog' AND p.proname = ANY ('{random,random_normal,clock_timestamp,timeofday,gen_random_uuid,uuidv4,uuidv7}')) \
   AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid \
     WHERE d.objid = p.oid AND d.deptype = 'e' AND e.extname IN ('uuid-ossp', 'pgcrypto')))";

@@ -115,6 +115,10 @@ fn read_only(raw: &RawError, place: &Place) -> DatabaseError {
 /// Sorts out SQLite's general error by its text, which is all it gives.
 fn of_text(raw: &RawError, stage: Stage) -> DatabaseError {
     let text = raw.message.as_str();
+    // A view or a trigger calls what only the text of a statement may call.
+    if let Some(function) = text.strip_prefix("unsafe use of ") {
+        return plain(ErrorKind::Refused, format!("the schema of the database calls `{}`, which reaches outside of it", bare(function)));
+    }
     if let Some(name) = text.strip_prefix("no such table: ") {
         return plain(ErrorKind::UnknownTable, format!("there is no table `{}`", bare(name)));
     }

@@ -31,6 +31,7 @@ use sqlparser::parser::Parser;
 use super::StatementKind;
 use super::builtin;
 use super::builtin::Known;
+use super::calls;
 use super::functions;
 use super::parser::Sight;
 use super::verdict::Verdict;
@@ -39,6 +40,9 @@ use scope::Scopes;
 
 /// How deep the parser may recurse; deeper texts are left to their tokens.
 const RECURSION_LIMIT: usize = 200;
+
+/// What the parser takes for functions and no engine lets anybody define.
+const CONSTRUCTORS: [&str; 9] = ["ALL", "ANY", "ARRAY", "CAST", "EXISTS", "GROUPING", "ROW", "SOME", "VALUES"];
 
 /// What the parser saw in one statement.
 #[derive(Debug)]
@@ -49,6 +53,8 @@ pub(super) struct Seen {
     pub(super) tables: Vec<String>,
     /// Whether it is a query without locks, targets, or types and operators that users make.
     pub(super) plain_query: bool,
+    /// Functions it calls that are not built in, as [`super::Statement::functions`] has them.
+    pub(super) functions: BTreeSet<String>,
 }
 
 /// Parses, walks and drops `text`. Needs a large stack.
@@ -75,6 +81,7 @@ fn walk(statement: &Parsed, engine: EngineKind) -> Seen {
         tables: BTreeSet::new(),
         scopes: Scopes::new(engine),
         function: None,
+        functions: BTreeSet::new(),
         plain: matches!(statement, Parsed::Query(_)),
     };
     let _ = statement.visit(&mut look);
@@ -84,7 +91,7 @@ fn walk(statement: &Parsed, engine: EngineKind) -> Seen {
     if matches!(statement, Parsed::Explain { .. }) && look.verdict.kind != StatementKind::Forbidden {
         look.verdict = Verdict::READ;
     }
-    Seen { verdict: look.verdict, tables: look.tables.into_iter().collect(), plain_query: look.plain }
+    Seen { verdict: look.verdict, tables: look.tables.into_iter().collect(), plain_query: look.plain, functions: look.functions }
 }
 
 fn kind_of(statement: &Parsed) -> StatementKind {
@@ -126,15 +133,38 @@ struct Look {
     scopes: Scopes,
     /// The name of the table function just entered, by its address: it is no table.
     function: Option<usize>,
+    functions: BTreeSet<String>,
     plain: bool,
 }
 
 impl Look {
-    fn call(&mut self, name: &ObjectName) {
-        let Some(last) = name.0.last().and_then(|part| part.as_ident()) else { return };
+    fn call(&mut self, callee: &ObjectName) {
+        let Some(last) = callee.0.last().and_then(|part| part.as_ident()) else { return };
         let name = last.value.to_ascii_lowercase();
         if let Some((kind, does)) = functions::judge(self.engine, &name) {
             self.verdict.raise(kind, format!("the function `{name}` {does}"));
+        }
+        self.add_function(callee);
+    }
+
+    /// The tokens know most calls; a function that is called as a keyword is, or that stands where a table could get another
+    /// name, only the grammar tells.
+    fn add_function(&mut self, callee: &ObjectName) {
+        let parts: Vec<(&str, bool)> =
+            callee.0.iter().filter_map(|part| part.as_ident()).map(|part| (part.value.as_str(), part.quote_style.is_some())).collect();
+        let Some((last, quoted)) = parts.last() else { return };
+        if !quoted && CONSTRUCTORS.iter().any(|constructor| constructor.eq_ignore_ascii_case(last)) {
+            return;
+        }
+        let is_builtin_schema = match parts.as_slice() {
+            [_] => true,
+            [(schema, _), _] => self.engine == EngineKind::Postgres && schema.eq_ignore_ascii_case("pg_catalog"),
+            _ => false,
+        };
+        let known = if is_builtin_schema { builtin::known(self.engine, &last.to_ascii_lowercase()) } else { Known::Unknown };
+        self.plain &= known == Known::Pure;
+        if known == Known::Unknown {
+            self.functions.insert(calls::full_name(&parts, self.engine));
         }
     }
 

@@ -21,17 +21,29 @@ pub(super) enum Known {
 
 /// What is known about `name`, in lower case and without a schema.
 pub(super) fn known(engine: EngineKind, name: &str) -> Known {
-    let (pure, other) = match engine {
-        EngineKind::Postgres => (postgres::PURE, postgres::OTHER),
-        EngineKind::MySql => (mysql::PURE, mysql::OTHER),
-        EngineKind::Sqlite => (sqlite::PURE, sqlite::OTHER),
-    };
+    let (pure, other) = tables(engine);
     if pure.binary_search(&name).is_ok() {
         Known::Pure
     } else if other.binary_search(&name).is_ok() || (engine == EngineKind::Postgres && name.starts_with("pg_stat_get_")) {
         Known::Harmless
     } else {
         Known::Unknown
+    }
+}
+
+/// All names in the tables of a dialect, sorted.
+pub(super) fn names(engine: EngineKind) -> Vec<&'static str> {
+    let (pure, other) = tables(engine);
+    let mut names = [pure, other].concat();
+    names.sort_unstable();
+    names
+}
+
+fn tables(engine: EngineKind) -> (&'static [&'static str], &'static [&'static str]) {
+    match engine {
+        EngineKind::Postgres => (postgres::PURE, postgres::OTHER),
+        EngineKind::MySql => (mysql::PURE, mysql::OTHER),
+        EngineKind::Sqlite => (sqlite::PURE, sqlite::OTHER),
     }
 }
 

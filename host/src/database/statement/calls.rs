@@ -167,18 +167,22 @@ impl Call<'_, '_> {
 
     /// Its name with its schema, as SQL would have it: parts without quotes in lower case, others as they are, in quotes where needed.
     pub(super) fn full_name(&self, engine: EngineKind) -> String {
-        let parts = match self.parts.as_slice() {
-            [schema, rest @ ..] if engine == EngineKind::Postgres && !rest.is_empty() && schema.text.eq_ignore_ascii_case("pg_catalog") => {
-                rest
-            }
-            parts => parts,
-        };
-        parts.iter().map(|part| identifier(part)).collect::<Vec<_>>().join(".")
+        let parts: Vec<(&str, bool)> = self.parts.iter().map(|part| (&*part.text, part.kind != TokenKind::Word)).collect();
+        full_name(&parts, engine)
     }
 }
 
-fn identifier(part: &Token<'_>) -> String {
-    let folded = if part.kind == TokenKind::Word { part.text.to_ascii_lowercase() } else { part.text.to_string() };
+/// A name of parts, each with whether it stands in quotes, as SQL would have it. See [`Call::full_name`].
+pub(super) fn full_name(parts: &[(&str, bool)], engine: EngineKind) -> String {
+    let parts = match parts {
+        [(schema, _), rest @ ..] if engine == EngineKind::Postgres && !rest.is_empty() && schema.eq_ignore_ascii_case("pg_catalog") => rest,
+        parts => parts,
+    };
+    parts.iter().map(|(part, quoted)| identifier(part, *quoted)).collect::<Vec<_>>().join(".")
+}
+
+fn identifier(part: &str, quoted: bool) -> String {
+    let folded = if quoted { part.to_owned() } else { part.to_ascii_lowercase() };
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '$' || !c.is_ascii();
     let starts_plain = folded.starts_with(|c: char| plain(c) && !c.is_ascii_digit() && c != '$');
     if starts_plain && folded.chars().all(plain) { folded } else { format!("\"{}\"", folded.replace('"', "\"\"")) }

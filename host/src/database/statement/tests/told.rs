@@ -68,6 +68,17 @@ fn functions_that_are_not_built_in_are_reported() {
     check_functions("SELECT a::varchar(3), b::geometry(Point, 4326), CAST(c AS mytype(3)) FROM t", &[]);
     check_functions("SELECT NOT f(a), - g(b), concat(VARIADIC h(c))", &["f", "g", "h"]);
     check_functions("INSERT INTO t (a, b) VALUES (f(1), 2)", &["f"]);
+    // Only the grammar tells these from keywords and from other names for tables.
+    check_functions("SELECT first(a), Last(b) FROM t", &["first", "last"]);
+    check_functions("SELECT 1 OPERATOR(pg_catalog.+) f(a), pg_catalog.f(b) FROM t", &["f"]);
+    check_functions("SELECT ROW(1, 2), grouping(a), ARRAY(SELECT 1), a = ANY (b) FROM t GROUP BY CUBE (a, b), ROLLUP (a)", &[]);
+}
+
+#[test]
+fn a_table_may_have_points_in_its_name() {
+    let names = |table: &str| super::super::possible_names(table).collect::<Vec<_>>();
+    assert_eq!(names("Orders"), ["orders"]);
+    assert_eq!(names("public.Orders.2026"), ["public.orders.2026", "orders.2026", "2026"]);
 }
 
 #[test]
