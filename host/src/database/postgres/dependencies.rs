@@ -21,24 +21,31 @@ use crate::database::error::DatabaseError;
 
 /// Relations with what decides how they are read and written. `acts`: triggers, rules, and defaults or checks that call a function
 /// which may write, run with every write. `calls`: the definition of a view runs functions or operators that are not built in.
-/// Those of extensions that only make identifiers are volatile and write nothing.
+/// Functions of extensions that only make identifiers are volatile and write nothing. Sets come first, so that thousands of tables
+/// take tenths of a second.
 const RELATIONS: &str = "\
+WITH volatile AS (\
+  SELECT p.oid FROM pg_catalog.pg_proc p WHERE p.provolatile = 'v' AND p.oid >= 16384 AND NOT EXISTS (\
+    SELECT FROM pg_catalog.pg_depend x JOIN pg_catalog.pg_extension e ON e.oid = x.refobjid \
+    WHERE x.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND x.objid = p.oid AND x.deptype = 'e' AND e.extname IN ('uuid-ossp', 'pgcrypto'))), \
+acting AS (\
+  SELECT tgrelid AS oid FROM pg_catalog.pg_trigger WHERE NOT tgisinternal \
+  UNION SELECT ev_class FROM pg_catalog.pg_rewrite WHERE ev_type <> '1' \
+  UNION SELECT a.adrelid FROM pg_catalog.pg_attrdef a JOIN pg_catalog.pg_depend d \
+    ON d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass AND d.objid = a.oid \
+    AND d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass JOIN volatile v ON v.oid = d.refobjid \
+  UNION SELECT k.conrelid FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_depend d \
+    ON d.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass AND d.objid = k.oid \
+    AND d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass JOIN volatile v ON v.oid = d.refobjid), \
+calling AS (\
+  SELECT r.ev_class AS oid FROM pg_catalog.pg_rewrite r JOIN pg_catalog.pg_depend d \
+    ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND d.objid = r.oid \
+  WHERE d.refobjid >= 16384 \
+    AND d.refclassid IN ('pg_catalog.pg_proc'::pg_catalog.regclass, 'pg_catalog.pg_operator'::pg_catalog.regclass)) \
 SELECT c.oid::int8 AS oid, n.nspname::text AS schema, c.relname::text AS name, c.relkind::text AS kind, \
   (n.nspname = 'information_schema' OR n.nspname ~ '^pg_') AS system, \
   (n.nspname <> 'information_schema' OR 'information_schema' = ANY (pg_catalog.current_schemas(true))) AS unqualified, \
-  c.relrowsecurity AS secured, \
-  (EXISTS (SELECT FROM pg_catalog.pg_trigger g WHERE g.tgrelid = c.oid AND NOT g.tgisinternal) \
-    OR EXISTS (SELECT FROM pg_catalog.pg_rewrite r WHERE r.ev_class = c.oid AND r.ev_type <> '1') \
-    OR EXISTS (SELECT FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_proc p ON p.oid = d.refobjid \
-      WHERE d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND p.provolatile = 'v' \
-      AND ((d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass AND d.objid IN (SELECT a.oid FROM pg_catalog.pg_attrdef a WHERE a.adrelid = c.oid)) \
-        OR (d.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass AND d.objid IN (SELECT k.oid FROM pg_catalog.pg_constraint k WHERE k.conrelid = c.oid))) \
-      AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend x JOIN pg_catalog.pg_extension e ON e.oid = x.refobjid \
-        WHERE x.objid = p.oid AND x.deptype = 'e' AND e.extname IN ('uuid-ossp', 'pgcrypto')))) AS acts, \
-  EXISTS (SELECT FROM pg_catalog.pg_rewrite r JOIN pg_catalog.pg_depend d \
-    ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND d.objid = r.oid \
-    WHERE r.ev_class = c.oid AND c.relkind = 'v' AND d.refobjid >= 16384 \
-    AND d.refclassid IN ('pg_catalog.pg_proc'::pg_catalog.regclass, 'pg_catalog.pg_operator'::pg_catalog.regclass)) AS calls, \
+  c.relrowsecurity AS secured, c.oid IN (SELECT oid FROM acting) AS acts, c.oid IN (SELECT oid FROM calling) AS calls, \
   CASE WHEN c.relkind = 'v' AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' THEN pg_catalog.pg_get_viewdef(c.oid) END AS definition \
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND n.nspname !~ '^pg_toast'";
@@ -57,7 +64,7 @@ UNION SELECT confrelid::int8, conrelid::int8, 'key' FROM pg_catalog.pg_constrain
 const FUNCTIONS: &str = "\
 SELECT pg_catalog.lower(p.proname)::text AS name, \
   pg_catalog.bool_or(p.provolatile = 'v' AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend x JOIN pg_catalog.pg_extension e ON e.oid = x.refobjid \
-    WHERE x.objid = p.oid AND x.deptype = 'e' AND e.extname IN ('uuid-ossp', 'pgcrypto'))) AS writes, \
+    WHERE x.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND x.objid = p.oid AND x.deptype = 'e' AND e.extname IN ('uuid-ossp', 'pgcrypto'))) AS writes, \
   pg_catalog.bool_or(p.pronargs > 0 AND t.typtype IN ('c', 'p')) AS like_column \
 FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace LEFT JOIN pg_catalog.pg_type t ON t.oid = p.proargtypes[0] \
 WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND p.prorettype <> 'pg_catalog.trigger'::pg_catalog.regtype GROUP BY 1";
@@ -69,13 +76,14 @@ SELECT coalesce(pg_catalog.bool_or(h.provolatile <> 'i' AND NOT h.of_extension),
   coalesce(pg_catalog.bool_or(h.provolatile = 'v'), false) AS writes \
 FROM (SELECT p.provolatile, EXISTS (SELECT FROM pg_catalog.pg_depend x WHERE x.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass \
     AND x.objid = p.oid AND x.deptype = 'e') AS of_extension \
-  FROM pg_catalog.pg_proc p WHERE p.oid >= 16384 AND (\
-    EXISTS (SELECT FROM pg_catalog.pg_operator o WHERE o.oprcode = p.oid) \
-    OR EXISTS (SELECT FROM pg_catalog.pg_cast k WHERE k.castfunc = p.oid) \
-    OR EXISTS (SELECT FROM pg_catalog.pg_type t WHERE p.oid IN (t.typinput, t.typoutput, t.typreceive, t.typsend)) \
-    OR EXISTS (SELECT FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_depend d \
+  FROM pg_catalog.pg_proc p WHERE p.oid >= 16384 AND p.oid IN (\
+    SELECT oprcode::pg_catalog.oid FROM pg_catalog.pg_operator WHERE oid >= 16384 \
+    UNION SELECT castfunc FROM pg_catalog.pg_cast WHERE oid >= 16384 \
+    UNION SELECT f.oid FROM pg_catalog.pg_type t, LATERAL (VALUES (t.typinput::pg_catalog.oid), (t.typoutput::pg_catalog.oid), \
+      (t.typreceive::pg_catalog.oid), (t.typsend::pg_catalog.oid)) AS f (oid) WHERE t.oid >= 16384 \
+    UNION SELECT d.refobjid FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_depend d \
       ON d.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass AND d.objid = k.oid \
-      WHERE k.contypid <> 0 AND d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.refobjid = p.oid))) AS h";
+      WHERE k.contypid <> 0 AND d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass)) AS h";
 
 /// What the catalog says.
 ///
