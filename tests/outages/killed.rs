@@ -21,7 +21,7 @@ pub(crate) const KEYS: &str = "mode = \"read-write\"\npool = { max = 4 }\nstatem
 /// A number from 0 to `below`, different each time.
 fn chance(below: u64) -> u64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-    u64::from(now.subsec_nanos() / 1_000) % below
+    u64::from(now.subsec_micros()) % below
 }
 
 async fn killed_again_and_again(kind: Kind, cycles: u32) {

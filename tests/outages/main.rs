@@ -47,6 +47,7 @@ fn cycles(short: u32, long: u32) -> u32 {
 }
 
 /// Tells the figures of a test, which `tests/faults` shows.
+#[expect(clippy::print_stdout, reason = "the standard output of a test is for whoever runs it")]
 fn tell(figures: &str) {
     println!("figures: {figures}");
 }
