@@ -7,11 +7,13 @@ use std::time::Instant;
 use serde_json::json;
 use sqlx::Connection;
 use sqlx::SqliteConnection;
+use tokio::net::TcpStream;
+use tokio::process::Command;
 
-use crate::alone;
 use crate::cycles;
 use crate::eventually;
 use crate::folder::Folder;
+use crate::host::Client;
 use crate::host::Era;
 use crate::host::Host;
 use crate::killed::KEYS;
@@ -22,10 +24,11 @@ use crate::server::Kind;
 use crate::server::Server;
 use crate::server::signal;
 use crate::tell;
+use crate::turn;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stop_under_load_ends_every_call_and_leaves_nothing_running() {
-    let _alone = alone().await;
+    let _turn = turn().await;
     let server = Server::new(Kind::Postgres).await;
     let host = Host::new().database("main", &server.url(), "pool = { max = 30 }").start().await;
     let mut calls = Vec::new();
@@ -59,7 +62,7 @@ async fn a_stop_under_load_ends_every_call_and_leaves_nothing_running() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_host_loses_nothing_it_acknowledged() {
-    let _alone = alone().await;
+    let _turn = turn().await;
     for kind in [Kind::Postgres, Kind::MariaDb] {
         let server = Server::new(kind).await;
         server.make_table().await;
@@ -84,7 +87,7 @@ async fn a_killed_host_loses_nothing_it_acknowledged() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_host_leaves_a_whole_sqlite_file() {
-    let _alone = alone().await;
+    let _turn = turn().await;
     let folder = Folder::new();
     let file = folder.path().join("shop.sqlite");
     let configured = Host::new().database("main", &format!("sqlite:{}?mode=rwc", file.display()), "mode = \"read-write\"");
@@ -119,6 +122,61 @@ async fn a_killed_host_leaves_a_whole_sqlite_file() {
         assert!(rows >= acknowledged && rows <= acknowledged + i64::from(cycle) + 1, "{rows} rows, {acknowledged} acknowledged");
     }
     tell(&format!("host before SQLite killed {cycles} times: {acknowledged} acknowledged, 0 lost, the file is whole"));
+}
+
+/// More connections than it may have files are opened to a host, and closed again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_host_without_files_left_survives_and_serves_again() {
+    let _turn = turn().await;
+    let server = Server::new(Kind::Postgres).await;
+    let host = Host::new().database("main", &server.url(), "").start().await;
+    let client = host.connect(Era::Modern).await;
+    let select = async |client: &Client| call(client, "execute_select", json!({ "sql": "select 1" })).await;
+    assert!(select(&client).await.unwrap().error.is_none());
+    let process = host.process_id();
+    let limited = Command::new("prlimit").args(["--pid", &process.to_string(), "--nofile=100:100"]).status().await.unwrap();
+    assert!(limited.success());
+    let address = host.url.trim_start_matches("http://").split('/').next().unwrap();
+    let mut flood = Vec::new();
+    // Until no more are queued either.
+    while let Ok(connected) = tokio::time::timeout(Duration::from_millis(200), TcpStream::connect(address)).await {
+        flood.push(connected.unwrap());
+        assert!(flood.len() < 5_000, "there is no end to its connections");
+    }
+    assert!(flood.len() > 50, "{}", flood.len());
+    // Its sessions are gone, and there is no file for a new one.
+    server.run("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'tidegate'").await;
+    let busy = cpu_time(process);
+    let started = Instant::now();
+    // A call that needs a new connection waits among the others for the host to take it.
+    if let Ok(Some(called)) = tokio::time::timeout(Duration::from_secs(1), select(&client)).await {
+        assert!(["", "DATABASE_UNAVAILABLE"].contains(&called.code()), "{}", called.text);
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let (busy, over) = (cpu_time(process) - busy, started.elapsed());
+    assert!(busy < over / 2, "it was busy for {busy:?} of {over:?}");
+    drop(flood);
+    let back = eventually(Duration::from_secs(2), "it serves a new client again", async || {
+        let asked = async { select(&host.connect(Era::Modern).await).await };
+        let called = tokio::time::timeout(Duration::from_millis(500), asked).await;
+        called.is_ok_and(|called| called.is_some_and(|called| called.error.is_none()))
+    })
+    .await;
+    assert_eq!(host.terminate().await, Some(0));
+    tell(&format!(
+        "no files left: busy for {} ms of {} ms; served again after {} ms",
+        busy.as_millis(),
+        over.as_millis(),
+        back.as_millis()
+    ));
+}
+
+/// Processor time that a process has used, in its own code and the system's.
+fn cpu_time(process: u32) -> Duration {
+    let status = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+    // After the name, which is in brackets; ticks are hundredths of a second on every Linux of today.
+    let fields: Vec<&str> = status.rsplit(')').next().unwrap().split_whitespace().collect();
+    Duration::from_millis(10 * (fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()))
 }
 
 impl crate::host::HttpHost {

@@ -3,7 +3,6 @@
 use std::time::Duration;
 use std::time::Instant;
 
-use crate::alone;
 use crate::cycles;
 use crate::eventually;
 use crate::host::Host;
@@ -12,6 +11,7 @@ use crate::middle_and_most;
 use crate::server::Kind;
 use crate::server::Server;
 use crate::tell;
+use crate::turn;
 
 /// Connections of the host at most: reading and writing ones, one that asks after the server's health, one that stops statements.
 const MOST: i64 = 4 + 2 + 2;
@@ -21,7 +21,7 @@ pub(crate) const KEYS: &str = "mode = \"read-write\"\npool = { max = 4 }\nstatem
 /// A number from 0 to `below`, different each time.
 fn chance(below: u64) -> u64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-    u64::from(now.subsec_nanos() / 1_000) % below
+    u64::from(now.subsec_micros()) % below
 }
 
 async fn killed_again_and_again(kind: Kind, cycles: u32) {
@@ -50,12 +50,12 @@ async fn killed_again_and_again(kind: Kind, cycles: u32) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn postgres_loses_nothing_and_is_back_at_once() {
-    let _alone = alone().await;
+    let _turn = turn().await;
     killed_again_and_again(Kind::Postgres, cycles(3, 100)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn mariadb_loses_nothing_and_is_back_at_once() {
-    let _alone = alone().await;
+    let _turn = turn().await;
     killed_again_and_again(Kind::MariaDb, cycles(2, 100)).await;
 }

@@ -1,6 +1,6 @@
 //! What the host does when a database fails: on servers of the tests' own, which they kill, stop, cut off and fill up.
 //!
-//! Every test has the machine for itself, because what they measure is time. `tests/faults` runs them in their long form.
+//! What they measure is time, so few of them run at once. `tests/faults` runs them in their long form, one after another.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where by panicking, also in what tests share")]
 
@@ -23,8 +23,8 @@ mod waiting;
 use std::time::Duration;
 use std::time::Instant;
 
-use tokio::sync::Mutex;
-use tokio::sync::MutexGuard;
+use tokio::sync::Semaphore;
+use tokio::sync::SemaphorePermit;
 
 /// A guest, which no test here needs; the host's starter knows how to add one.
 #[derive(Clone, Copy)]
@@ -34,19 +34,25 @@ struct Guest {
     component: &'static str,
 }
 
-/// Waits until no other test runs.
-async fn alone() -> MutexGuard<'static, ()> {
-    static ONE: Mutex<()> = Mutex::const_new(());
-    ONE.lock().await
+/// Waits until fewer than two other tests run; in the long form, until none does: what they measure is time.
+async fn turn() -> SemaphorePermit<'static> {
+    static LONG: Semaphore = Semaphore::const_new(1);
+    static SHORT: Semaphore = Semaphore::const_new(3);
+    let turns = if cycles_asked().is_some() { &LONG } else { &SHORT };
+    turns.acquire().await.unwrap()
 }
 
 /// How often something is repeated: `short` times, or, where `TIDEGATE_TEST_CYCLES` asks for more, `long` of a hundred of those.
 fn cycles(short: u32, long: u32) -> u32 {
-    let asked = std::env::var("TIDEGATE_TEST_CYCLES").ok().and_then(|cycles| cycles.parse::<u32>().ok());
-    asked.map_or(short, |asked| (asked * long / 100).max(short))
+    cycles_asked().map_or(short, |asked| (asked * long / 100).max(short))
+}
+
+fn cycles_asked() -> Option<u32> {
+    std::env::var("TIDEGATE_TEST_CYCLES").ok().and_then(|cycles| cycles.parse().ok())
 }
 
 /// Tells the figures of a test, which `tests/faults` shows.
+#[expect(clippy::print_stdout, reason = "the standard output of a test is for whoever runs it")]
 fn tell(figures: &str) {
     println!("figures: {figures}");
 }

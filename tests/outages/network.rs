@@ -6,7 +6,6 @@ use std::time::Instant;
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use crate::alone;
 use crate::cycles;
 use crate::eventually;
 use crate::host::Client;
@@ -21,6 +20,7 @@ use crate::proxy::Weather;
 use crate::server::Kind;
 use crate::server::Server;
 use crate::tell;
+use crate::turn;
 
 async fn select(client: &Client, database: &str, timeout_ms: u32) -> crate::load::Called {
     call(client, "execute_select", json!({ "sql": "select 1", "database": database, "timeout_ms": timeout_ms })).await.unwrap()
@@ -58,13 +58,13 @@ async fn cut_and_frozen(kind: Kind) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn postgres_behind_a_network_that_comes_and_goes() {
-    let _alone = alone().await;
+    let _turn = turn().await;
     cut_and_frozen(Kind::Postgres).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn mariadb_behind_a_network_that_comes_and_goes() {
-    let _alone = alone().await;
+    let _turn = turn().await;
     cut_and_frozen(Kind::MariaDb).await;
 }
 
@@ -97,14 +97,14 @@ async fn lost_commits(kind: Kind) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lost_answer_to_commit_is_told_and_not_tried_again() {
-    let _alone = alone().await;
+    let _turn = turn().await;
     lost_commits(Kind::Postgres).await;
     lost_commits(Kind::MariaDb).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_slow_database_does_not_slow_another() {
-    let _alone = alone().await;
+    let _turn = turn().await;
     let server = Server::new(Kind::Postgres).await;
     let proxy = Proxy::new(server.port()).await;
     let host = Host::new().database("slow", &server.url_at(proxy.port()), "").database("quick", &server.url(), "").start().await;

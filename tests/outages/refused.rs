@@ -9,7 +9,6 @@ use tokio::io::AsyncReadExt;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-use crate::alone;
 use crate::cycles;
 use crate::eventually;
 use crate::host::Era;
@@ -22,6 +21,7 @@ use crate::middle_and_most;
 use crate::server::Kind;
 use crate::server::Server;
 use crate::tell;
+use crate::turn;
 
 /// Status and body of `/health/ready`.
 async fn readiness(host: &HttpHost) -> (u16, Value) {
@@ -37,7 +37,7 @@ async fn readiness(host: &HttpHost) -> (u16, Value) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_refuses_logins_is_left_alone_and_taken_back() {
-    let _alone = alone().await;
+    let _turn = turn().await;
     let server = Server::new(Kind::Postgres).await;
     server.run("create role app login").await;
     let url = server.url().replace("postgres@", "app@");
@@ -85,7 +85,7 @@ async fn a_server_that_refuses_logins_is_left_alone_and_taken_back() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ended_sessions_cost_no_read_and_little_time() {
-    let _alone = alone().await;
+    let _turn = turn().await;
     let server = Server::new(Kind::Postgres).await;
     server.make_table().await;
     let host = Host::new().database("main", &server.url(), KEYS).start().await;
@@ -113,7 +113,7 @@ async fn ended_sessions_cost_no_read_and_little_time() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sessions_ended_under_load_lose_nothing() {
-    let _alone = alone().await;
+    let _turn = turn().await;
     let server = Server::new(Kind::Postgres).await;
     server.make_table().await;
     let host = Host::new().database("main", &server.url(), KEYS).start().await;
@@ -130,7 +130,7 @@ async fn sessions_ended_under_load_lose_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_pool_turns_calls_away_in_time_and_says_who_fills_it() {
-    let _alone = alone().await;
+    let _turn = turn().await;
     let server = Server::new(Kind::Postgres).await;
     let keys = "pool = { max = 2, acquire_timeout = \"500ms\", max_waiting = 10 }";
     let host = Host::new().database("main", &server.url(), keys).start().await;

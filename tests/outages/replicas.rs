@@ -5,7 +5,6 @@ use std::time::Instant;
 
 use serde_json::json;
 
-use crate::alone;
 use crate::cycles;
 use crate::eventually;
 use crate::host::Client;
@@ -17,6 +16,7 @@ use crate::proxy::Weather;
 use crate::server::Kind;
 use crate::server::Server;
 use crate::tell;
+use crate::turn;
 
 /// The first value of the first row that a read answers.
 async fn value(client: &Client, sql: &str) -> String {
@@ -30,7 +30,7 @@ const WHERE: &str = "select pg_is_in_recovery()";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn plain_reads_go_to_a_replica_as_long_as_it_is_close_behind() {
-    let _alone = alone().await;
+    let _turn = turn().await;
     let primary = Server::new(Kind::Postgres).await;
     primary.make_table().await;
     let mut replica = primary.follower().await;
@@ -93,7 +93,7 @@ async fn plain_reads_go_to_a_replica_as_long_as_it_is_close_behind() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_frozen_replica_holds_no_read_for_long() {
-    let _alone = alone().await;
+    let _turn = turn().await;
     let primary = Server::new(Kind::Postgres).await;
     let replica = primary.follower().await;
     let proxy = Proxy::new(replica.port()).await;
@@ -113,7 +113,7 @@ async fn a_frozen_replica_holds_no_read_for_long() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn mariadb_is_read_on_a_replica_that_says_how_far_it_is_behind() {
-    let _alone = alone().await;
+    let _turn = turn().await;
     let primary = Server::with(Kind::MariaDb, &["--server-id=1", "--log-bin=log"]).await;
     let replica = Server::with(Kind::MariaDb, &["--server-id=2", "--read-only"]).await;
     let follow = format!(

@@ -8,8 +8,10 @@ use rmcp::model::CallToolRequestParams;
 use rmcp::model::ClientRequest;
 use rmcp::service::PeerRequestOptions;
 use serde_json::json;
+use sqlx::Connection;
+use sqlx::Executor;
+use sqlx::SqliteConnection;
 
-use crate::alone;
 use crate::eventually;
 use crate::folder::Folder;
 use crate::host::Era;
@@ -18,6 +20,7 @@ use crate::load::call;
 use crate::server::Kind;
 use crate::server::Server;
 use crate::tell;
+use crate::turn;
 
 /// Two callers change the same rows in opposite order: one of them is undone by the server, and goes through at its second try.
 async fn deadlocked(kind: Kind) {
@@ -60,9 +63,30 @@ fn integer(kind: Kind) -> &'static str {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_deadlock_is_tried_again() {
-    let _alone = alone().await;
+    let _turn = turn().await;
     deadlocked(Kind::Postgres).await;
     deadlocked(Kind::MariaDb).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_another_program_keeps_locked_is_tried_again() {
+    let _turn = turn().await;
+    let folder = Folder::new();
+    let url = format!("sqlite:{}", folder.path().join("shop.sqlite").display());
+    let mut other = SqliteConnection::connect(&format!("{url}?mode=rwc")).await.unwrap();
+    other.execute("create table entries (tag text)").await.unwrap();
+    let host = Host::new().database("main", &url, "mode = \"read-write\"").start().await;
+    let client = host.connect(Era::Modern).await;
+    other.execute("begin immediate").await.unwrap();
+    let insert = json!({ "sql": "insert into entries values ('mine')" });
+    let written = tokio::spawn(async move { call(&client, "execute_query", insert).await.unwrap() });
+    // Longer than a statement waits for a lock by itself.
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    other.execute("commit").await.unwrap();
+    let called = written.await.unwrap();
+    assert!(called.error.is_none() && called.took > Duration::from_secs(5), "{:?} {}", called.took, called.text);
+    let rows: i64 = sqlx::query_scalar("select count(*) from entries").fetch_one(&mut other).await.unwrap();
+    assert_eq!(rows, 1);
 }
 
 /// With one connection in use, others wait; those that are taken back are forgotten, and the rest have their turn.
@@ -104,7 +128,7 @@ async fn cancelled_waiters(url: &str, slow: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cancelled_waiter_leaves_no_trace_on_any_engine() {
-    let _alone = alone().await;
+    let _turn = turn().await;
     let postgres = Server::new(Kind::Postgres).await;
     cancelled_waiters(&postgres.url(), "select pg_sleep(30)").await;
     eventually(Duration::from_secs(3), "no connection is left", async || postgres.connections().await == 0).await;
