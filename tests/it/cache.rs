@@ -105,10 +105,17 @@ async fn what_depends_on_the_moment_is_never_kept(engine: Engine) {
     let (_host, client) = open(&library, LONG, "").await;
     let statements: &[&str] = match engine {
         Engine::Sqlite => &["select random()", "select datetime('now')", "select current_timestamp", "select count(*) from sqlite_schema"],
-        Engine::Postgres => {
-            &["select random()", "select now()", "select current_date", "select current_user", "select count(*) from pg_class", "show timezone"]
+        Engine::Postgres => &[
+            "select random()",
+            "select now()",
+            "select current_date",
+            "select current_user",
+            "select count(*) from pg_class",
+            "show timezone",
+        ],
+        Engine::MySql => {
+            &["select rand()", "select now()", "select current_user()", "select @@version", "show tables", "select connection_id()"]
         }
-        Engine::MySql => &["select rand()", "select now()", "select current_user()", "select @@version", "show tables", "select connection_id()"],
     };
     for sql in statements {
         for _ in 0..2 {
