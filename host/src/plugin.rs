@@ -158,7 +158,7 @@ fn requested(manifest: &Manifest) -> Option<Right> {
         Some(Right::Admin)
     } else if requests("database-write") {
         Some(Right::Write)
-    } else if requests("database-read") || requests("catalog") {
+    } else if requests("database-read") || requests("catalog") || requests("cache") {
         Some(Right::Read)
     } else {
         None
