@@ -23,7 +23,9 @@ pub mod shared {
             "tidegate:plugin/types@0.1.0/value": [#[derive(PartialEq)]],
             "tidegate:plugin/types@0.1.0/column": [#[derive(PartialEq)]],
             "tidegate:plugin/types@0.1.0/failure": [#[derive(PartialEq)]],
+            "tidegate:plugin/types@0.1.0/confirmation": [#[derive(PartialEq)]],
             "tidegate:plugin/types@0.1.0/database-error": [#[derive(PartialEq)]],
+            "tidegate:plugin/transaction@0.1.0/options": [#[derive(PartialEq)]],
         },
     });
 }

@@ -10,7 +10,7 @@ use super::definition::is_plain_text;
 const FREE: [&str; 7] = ["content", "input", "log", "progress", "rows", "settings", "types"];
 
 /// Interfaces that a manifest can request.
-const RIGHTS: [&str; 5] = ["catalog", "changes", "database-admin", "database-read", "database-write"];
+const RIGHTS: [&str; 6] = ["catalog", "changes", "database-admin", "database-read", "database-write", "transaction"];
 
 /// The contract that this host offers.
 const HOST_API: semver::Version = semver::Version::new(0, 1, 0);
