@@ -13,6 +13,7 @@ pub mod meter;
 mod progress;
 pub mod rows;
 mod settings;
+pub mod transaction;
 mod value;
 
 use std::collections::BTreeMap;

@@ -5,6 +5,7 @@
 //! is read-write has the second.
 
 pub mod catalog;
+mod confirmation;
 pub mod cursor;
 pub mod error;
 mod mysql;
@@ -15,6 +16,7 @@ mod sqlite;
 pub mod statement;
 mod suggest;
 mod supervise;
+pub mod transaction;
 pub mod value;
 
 use std::collections::BTreeMap;
@@ -22,6 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::call::Call;
+use crate::call::Caller;
 use crate::config::DatabaseConfig;
 use crate::config::DatabaseName;
 use crate::config::EngineKind;
@@ -34,12 +37,17 @@ use catalog::Schema;
 use catalog::Table;
 use catalog::TableFilter;
 use catalog::TableSummary;
+use confirmation::Confirmations;
+use confirmation::Guard;
+use confirmation::Scope;
 use error::DatabaseError;
 use error::ErrorKind;
 use rows::RowLimits;
 use rows::RowSet;
 use statement::Statement;
 use statement::StatementKind;
+use transaction::Transaction;
+use transaction::Transactions;
 use value::Value;
 
 /// Limits of one run, already lowered to what the caller asked for.
@@ -91,6 +99,8 @@ macro_rules! each_engine {
 pub struct Database {
     config: DatabaseConfig,
     engine: Engine,
+    transactions: Transactions,
+    confirmations: Confirmations,
 }
 
 impl Database {
@@ -105,7 +115,8 @@ impl Database {
             EngineKind::Postgres => Engine::Postgres(postgres::Postgres::new(&config)?),
             EngineKind::MySql => Engine::MySql(mysql::MySql::new(&config)?),
         };
-        Ok(Self { config, engine })
+        let transactions = Transactions::new(&config);
+        Ok(Self { config, engine, transactions, confirmations: Confirmations::default() })
     }
 
     /// Its configuration.
@@ -171,15 +182,45 @@ impl Database {
         }
     }
 
-    /// Runs statements that read or write, in one transaction: all take effect or none.
+    /// Runs statements that read or write, in one transaction: all take effect or none. `confirmation` is the token of an
+    /// earlier `ConfirmationRequired` of the same statements.
     ///
     /// # Errors
     ///
-    /// `ReadOnly` when the database is not open for writing; the index of the statement that failed.
+    /// `ReadOnly` when the database is not open for writing, `ConfirmationRequired` for what destroys much; the index of the
+    /// statement that failed.
     pub async fn write(
         &self,
         call: &Call,
         statements: Vec<(Statement, Vec<Value>)>,
+        confirmation: Option<&str>,
+        options: &RunOptions,
+    ) -> Result<Vec<Execution>, BatchError> {
+        self.write_in_scope(call, Scope::Alone, statements, confirmation, options).await
+    }
+
+    /// As [`write`](Self::write), in a transaction over several calls, under a savepoint.
+    ///
+    /// # Errors
+    ///
+    /// As there, and `TransactionNotFound`. After any other the transaction goes on, unless the message says otherwise.
+    pub async fn write_in(
+        &self,
+        call: &Call,
+        transaction: &Transaction,
+        statements: Vec<(Statement, Vec<Value>)>,
+        confirmation: Option<&str>,
+        options: &RunOptions,
+    ) -> Result<Vec<Execution>, BatchError> {
+        self.write_in_scope(call, Scope::In(transaction), statements, confirmation, options).await
+    }
+
+    async fn write_in_scope(
+        &self,
+        call: &Call,
+        scope: Scope<'_>,
+        statements: Vec<(Statement, Vec<Value>)>,
+        confirmation: Option<&str>,
         options: &RunOptions,
     ) -> Result<Vec<Execution>, BatchError> {
         for (index, (statement, _)) in statements.iter().enumerate() {
@@ -187,8 +228,19 @@ impl Database {
                 .and_then(|()| expect_kind(statement, &[StatementKind::Read, StatementKind::Write]))
                 .map_err(|error| BatchError { index, error })?;
         }
+        self.run_confirmed(call, scope, statements, confirmation, options).await
+    }
+
+    /// Runs statements in a transaction of their own, as far as `guard` lets them.
+    async fn run_alone(
+        &self,
+        call: &Call,
+        statements: Vec<(Statement, Vec<Value>)>,
+        guard: Guard,
+        options: &RunOptions,
+    ) -> Result<Vec<Execution>, BatchError> {
         let judged: Vec<Statement> = statements.iter().map(|(statement, _)| statement.clone()).collect();
-        let result = each_engine!(&self.engine, engine => engine.write(call, statements, options).await);
+        let result = each_engine!(&self.engine, engine => engine.write_guarded(call, statements, guard, options).await);
         match result {
             Err(BatchError { index, error }) => {
                 let error = suggest::nearest_names(self, call, judged.get(index), error).await;
@@ -202,17 +254,53 @@ impl Database {
     ///
     /// # Errors
     ///
-    /// `ReadOnly` when the database is not open for writing, else what the engine says.
+    /// `ReadOnly` when the database is not open for writing, `ConfirmationRequired` for what drops or empties something, else what
+    /// the engine says.
     pub async fn administer(
         &self,
         call: &Call,
         statement: Statement,
         parameters: Vec<Value>,
+        confirmation: Option<&str>,
+        options: &RunOptions,
+    ) -> Result<Execution, DatabaseError> {
+        self.administer_in_scope(call, Scope::Alone, statement, parameters, confirmation, options).await
+    }
+
+    /// As [`administer`](Self::administer), in a transaction over several calls.
+    ///
+    /// # Errors
+    ///
+    /// As there, `TransactionNotFound`, and `NotSupported` for what does not run in one.
+    pub async fn administer_in(
+        &self,
+        call: &Call,
+        transaction: &Transaction,
+        statement: Statement,
+        parameters: Vec<Value>,
+        confirmation: Option<&str>,
+        options: &RunOptions,
+    ) -> Result<Execution, DatabaseError> {
+        if matches!(statement.verb.as_str(), "SET" | "RESET") {
+            // The reading of the next statement's text may depend on it.
+            return Err(DatabaseError::new(ErrorKind::NotSupported, "settings are not changed in a transaction")
+                .hint("they last for one statement only, so leave it out"));
+        }
+        self.administer_in_scope(call, Scope::In(transaction), statement, parameters, confirmation, options).await
+    }
+
+    async fn administer_in_scope(
+        &self,
+        call: &Call,
+        scope: Scope<'_>,
+        statement: Statement,
+        parameters: Vec<Value>,
+        confirmation: Option<&str>,
         options: &RunOptions,
     ) -> Result<Execution, DatabaseError> {
         self.expect_writable()?;
         expect_kind(&statement, &[StatementKind::Admin])?;
-        let done = each_engine!(&self.engine, engine => engine.write(call, vec![(statement, parameters)], options).await);
+        let done = self.run_confirmed(call, scope, vec![(statement, parameters)], confirmation, options).await;
         let executions = done.map_err(|failed| failed.error)?;
         Ok(executions.into_iter().next().unwrap_or(Execution { affected: 0, returned: None }))
     }
@@ -266,8 +354,9 @@ impl Database {
         each_engine!(&self.engine, engine => engine.routines(call, filter).await)
     }
 
-    /// Closes every connection.
+    /// Rolls back what is open and closes every connection.
     pub async fn close(&self) {
+        self.end_transactions().await;
         each_engine!(&self.engine, engine => engine.close().await);
     }
 
@@ -336,7 +425,31 @@ impl Databases {
         self.by_name.get(&DatabaseName::parse(name)?)
     }
 
-    /// Waits for statements that are being stopped on their servers, then closes every pool.
+    /// The transaction of this caller under `handle`, and the database it is in.
+    ///
+    /// # Errors
+    ///
+    /// `TransactionNotFound`, with how it ended where that is known.
+    pub fn find_transaction(&self, caller: &Caller, handle: &str) -> Result<(Arc<Database>, Arc<Transaction>), DatabaseError> {
+        let mut told = transaction::unknown();
+        for database in self.iter() {
+            match database.find_transaction(caller, handle) {
+                Ok(transaction) => return Ok((database.clone(), transaction)),
+                Err(error) if error != transaction::unknown() => told = error,
+                Err(_) => {}
+            }
+        }
+        Err(told)
+    }
+
+    /// Rolls back what the ended session of an older client has left open.
+    pub async fn end_client(&self, client: u64) {
+        for database in self.iter() {
+            database.end_client(client).await;
+        }
+    }
+
+    /// Waits for statements that are being stopped on their servers, rolls back every transaction and closes every pool.
     pub async fn close(&self) {
         supervise::all_ended().await;
         for database in self.iter() {

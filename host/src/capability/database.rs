@@ -14,6 +14,7 @@ use crate::bindings::tidegate::plugin::types;
 use crate::capability::State;
 use crate::capability::error;
 use crate::capability::rows::GuestRows;
+use crate::capability::transaction::GuestTransaction;
 use crate::capability::value;
 use crate::config::Right;
 use crate::database::Database;
@@ -27,6 +28,7 @@ use crate::database::rows::RowLimits;
 use crate::database::rows::RowSet;
 use crate::database::statement::Statement;
 use crate::database::statement::StatementKind;
+use crate::database::transaction::Transaction;
 use crate::database::value::Value;
 
 /// Statements of one batch.
@@ -109,7 +111,25 @@ impl database_read::Host for State {
             Ok((database, statement, parameters(values)?))
         });
         match judged {
-            Ok((database, statement, values)) => self.read(&database, &statement, &values, options).await,
+            Ok((database, statement, values)) => self.read(&database, None, &statement, &values, options).await,
+            Err(error) => Ok(Err(error::to_guest(error))),
+        }
+    }
+
+    async fn query_in(
+        &mut self,
+        transaction: Resource<GuestTransaction>,
+        sql: String,
+        values: Vec<types::Value>,
+        options: database_read::Options,
+    ) -> ToGuest<Resource<GuestRows>> {
+        self.enter()?;
+        let judged = self.transaction(&transaction, Right::Read)?.and_then(|(database, transaction)| {
+            let statement = database.judge(&sql)?;
+            Ok((database, transaction, statement, parameters(values)?))
+        });
+        match judged {
+            Ok((database, transaction, statement, values)) => self.read(&database, Some(&transaction), &statement, &values, options).await,
             Err(error) => Ok(Err(error::to_guest(error))),
         }
     }
@@ -127,12 +147,23 @@ impl database_read::Host for State {
             Ok(database) => database,
             Err(error) => return Ok(Err(error::to_guest(error))),
         };
-        let call = self.call.clone();
-        let prepared = async { Ok((database.explain(&call, &sql, analyze).await?, parameters(values)?)) };
-        match prepared.await {
-            Ok((statement, values)) => self.read(&database, &statement, &values, options).await,
-            Err(error) => Ok(Err(error::to_guest(error))),
-        }
+        self.explain_on(&database, None, &sql, values, analyze, options).await
+    }
+
+    async fn explain_in(
+        &mut self,
+        transaction: Resource<GuestTransaction>,
+        sql: String,
+        values: Vec<types::Value>,
+        analyze: bool,
+        options: database_read::Options,
+    ) -> ToGuest<Resource<GuestRows>> {
+        self.enter()?;
+        let (database, transaction) = match self.transaction(&transaction, Right::Read)? {
+            Ok(found) => found,
+            Err(error) => return Ok(Err(error::to_guest(error))),
+        };
+        self.explain_on(&database, Some(&transaction), &sql, values, analyze, options).await
     }
 
     async fn fetch(&mut self, cursor: String, max_rows: Option<u32>) -> ToGuest<Resource<GuestRows>> {
@@ -152,9 +183,27 @@ impl database_read::Host for State {
 }
 
 impl State {
+    async fn explain_on(
+        &mut self,
+        database: &Database,
+        transaction: Option<&Transaction>,
+        sql: &str,
+        values: Vec<types::Value>,
+        analyze: bool,
+        options: database_read::Options,
+    ) -> ToGuest<Resource<GuestRows>> {
+        let call = self.call.clone();
+        let prepared = async { Ok((database.explain(&call, sql, analyze).await?, parameters(values)?)) };
+        match prepared.await {
+            Ok((statement, values)) => self.read(database, transaction, &statement, &values, options).await,
+            Err(error) => Ok(Err(error::to_guest(error))),
+        }
+    }
+
     async fn read(
         &mut self,
         database: &Database,
+        transaction: Option<&Transaction>,
         statement: &Statement,
         values: &[Value],
         options: database_read::Options,
@@ -164,36 +213,41 @@ impl State {
             if options.keep_rest { RowLimits { rows: page.rows.max(SPOOL_ROWS), bytes: page.bytes.max(SPOOL_BYTES) } } else { page };
         let run = RunOptions { timeout: time_limit(database, options.timeout_ms), limits };
         let call = self.call.clone();
-        match database.read(&call, statement, values, &run).await {
+        let rows = match transaction {
+            None => database.read(&call, statement, values, &run).await,
+            Some(transaction) => database.read_in(&call, transaction, statement, values, &run).await,
+        };
+        match rows {
             Ok(rows) => self.page(database, rows, page, options.keep_rest),
             Err(error) => Ok(Err(error::to_guest(error))),
         }
     }
 }
 
-/// A statement that is judged and may run, with its database and its parameters.
+/// A statement that is judged and may run, with where it runs and its parameters.
 struct Judged {
-    database: Arc<Database>,
+    place: Place,
     statement: Statement,
     values: Vec<Value>,
     run: RunOptions,
 }
 
+/// Where what changes something runs.
+struct Place {
+    database: Arc<Database>,
+    transaction: Option<Arc<Transaction>>,
+}
+
 impl State {
-    /// Checks the right, judges the statement and counts the parameters of a run that may change something.
-    fn judge(
-        &self,
-        database: &str,
-        right: Right,
-        sql: &str,
-        values: Vec<types::Value>,
-        timeout_ms: Option<u32>,
-    ) -> Result<Judged, DatabaseError> {
-        let database = self.database(database, right)?;
-        let statement = database.judge(sql)?;
-        let values = parameters(values)?;
-        let run = RunOptions { timeout: time_limit(&database, timeout_ms), limits: page_limits(&database, None) };
-        Ok(Judged { database, statement, values, run })
+    /// The place by the name of a database, when the plugin has `right` on it.
+    fn place(&self, database: &str, right: Right) -> Result<Place, DatabaseError> {
+        Ok(Place { database: self.database(database, right)?, transaction: None })
+    }
+
+    /// The place that a transaction is, when the plugin has `right` on its database.
+    fn place_in(&self, transaction: &Resource<GuestTransaction>, right: Right) -> wasmtime::Result<Result<Place, DatabaseError>> {
+        let found = self.transaction(transaction, right)?;
+        Ok(found.map(|(database, transaction)| Place { database, transaction: Some(transaction) }))
     }
 
     fn executed(&mut self, done: Result<Execution, DatabaseError>) -> ToGuest<database_write::Execution> {
@@ -202,40 +256,43 @@ impl State {
             Err(error) => Ok(Err(error::to_guest(error))),
         }
     }
-}
 
-impl database_write::Host for State {
-    async fn execute(
+    async fn write(
         &mut self,
-        database: String,
-        sql: String,
+        place: Result<Place, DatabaseError>,
+        sql: &str,
         values: Vec<types::Value>,
         timeout_ms: Option<u32>,
+        confirmation: Option<String>,
     ) -> ToGuest<database_write::Execution> {
-        self.enter()?;
-        let (call, judged) = (self.call.clone(), self.judge(&database, Right::Write, &sql, values, timeout_ms));
+        let call = self.call.clone();
         let run = async {
-            let Judged { database, statement, values, run } = judged?;
-            let done = database.write(&call, vec![(statement, values)], &run).await.map_err(|failed| failed.error)?;
+            let Judged { place: Place { database, transaction }, statement, values, run } = judge(place?, sql, values, timeout_ms)?;
+            let (statements, confirmation) = (vec![(statement, values)], confirmation.as_deref());
+            let done = match &transaction {
+                None => database.write(&call, statements, confirmation, &run).await,
+                Some(transaction) => database.write_in(&call, transaction, statements, confirmation, &run).await,
+            };
+            let done = done.map_err(|failed| failed.error)?;
             Ok(done.into_iter().next().unwrap_or(Execution { affected: 0, returned: None }))
         };
         let done = run.await;
         self.executed(done)
     }
 
-    async fn batch(
+    async fn write_all(
         &mut self,
-        database: String,
+        place: Result<Place, DatabaseError>,
         statements: Vec<database_write::Statement>,
         timeout_ms: Option<u32>,
+        confirmation: Option<String>,
     ) -> wasmtime::Result<Result<Vec<database_write::Execution>, database_write::BatchError>> {
-        self.enter()?;
         let failed = |index: usize, error| database_write::BatchError {
             index: u32::try_from(index).unwrap_or(u32::MAX),
             error: error::to_guest(error),
         };
-        let database = match self.database(&database, Right::Write) {
-            Ok(database) => database,
+        let Place { database, transaction } = match place {
+            Ok(place) => place,
             Err(error) => return Ok(Err(failed(0, error))),
         };
         if statements.len() > BATCH {
@@ -252,11 +309,96 @@ impl database_write::Host for State {
             }
         }
         let run = RunOptions { timeout: time_limit(&database, timeout_ms), limits: page_limits(&database, None) };
-        let call = self.call.clone();
-        match database.write(&call, judged, &run).await {
+        let (call, confirmation) = (self.call.clone(), confirmation.as_deref());
+        let done = match &transaction {
+            None => database.write(&call, judged, confirmation, &run).await,
+            Some(transaction) => database.write_in(&call, transaction, judged, confirmation, &run).await,
+        };
+        match done {
             Ok(executions) => Ok(Ok(executions.into_iter().map(|execution| self.execution(execution)).collect::<wasmtime::Result<_>>()?)),
             Err(error) => Ok(Err(failed(error.index, error.error))),
         }
+    }
+
+    async fn administer(
+        &mut self,
+        place: Result<Place, DatabaseError>,
+        sql: &str,
+        values: Vec<types::Value>,
+        timeout_ms: Option<u32>,
+        confirmation: Option<String>,
+    ) -> ToGuest<database_write::Execution> {
+        let call = self.call.clone();
+        let run = async {
+            let Judged { place: Place { database, transaction }, statement, values, run } = judge(place?, sql, values, timeout_ms)?;
+            let confirmation = confirmation.as_deref();
+            match &transaction {
+                None => database.administer(&call, statement, values, confirmation, &run).await,
+                Some(transaction) => database.administer_in(&call, transaction, statement, values, confirmation, &run).await,
+            }
+        };
+        let done = run.await;
+        self.executed(done)
+    }
+}
+
+/// Judges the statement and counts the parameters of a run that may change something.
+fn judge(place: Place, sql: &str, values: Vec<types::Value>, timeout_ms: Option<u32>) -> Result<Judged, DatabaseError> {
+    let statement = place.database.judge(sql)?;
+    let values = parameters(values)?;
+    let run = RunOptions { timeout: time_limit(&place.database, timeout_ms), limits: page_limits(&place.database, None) };
+    Ok(Judged { place, statement, values, run })
+}
+
+impl database_write::Host for State {
+    async fn execute(
+        &mut self,
+        database: String,
+        sql: String,
+        values: Vec<types::Value>,
+        timeout_ms: Option<u32>,
+        confirmation: Option<String>,
+    ) -> ToGuest<database_write::Execution> {
+        self.enter()?;
+        let place = self.place(&database, Right::Write);
+        self.write(place, &sql, values, timeout_ms, confirmation).await
+    }
+
+    async fn batch(
+        &mut self,
+        database: String,
+        statements: Vec<database_write::Statement>,
+        timeout_ms: Option<u32>,
+        confirmation: Option<String>,
+    ) -> wasmtime::Result<Result<Vec<database_write::Execution>, database_write::BatchError>> {
+        self.enter()?;
+        let place = self.place(&database, Right::Write);
+        self.write_all(place, statements, timeout_ms, confirmation).await
+    }
+
+    async fn execute_in(
+        &mut self,
+        transaction: Resource<GuestTransaction>,
+        sql: String,
+        values: Vec<types::Value>,
+        timeout_ms: Option<u32>,
+        confirmation: Option<String>,
+    ) -> ToGuest<database_write::Execution> {
+        self.enter()?;
+        let place = self.place_in(&transaction, Right::Write)?;
+        self.write(place, &sql, values, timeout_ms, confirmation).await
+    }
+
+    async fn batch_in(
+        &mut self,
+        transaction: Resource<GuestTransaction>,
+        statements: Vec<database_write::Statement>,
+        timeout_ms: Option<u32>,
+        confirmation: Option<String>,
+    ) -> wasmtime::Result<Result<Vec<database_write::Execution>, database_write::BatchError>> {
+        self.enter()?;
+        let place = self.place_in(&transaction, Right::Write)?;
+        self.write_all(place, statements, timeout_ms, confirmation).await
     }
 }
 
@@ -267,15 +409,24 @@ impl database_admin::Host for State {
         sql: String,
         values: Vec<types::Value>,
         timeout_ms: Option<u32>,
+        confirmation: Option<String>,
     ) -> ToGuest<database_write::Execution> {
         self.enter()?;
-        let (call, judged) = (self.call.clone(), self.judge(&database, Right::Admin, &sql, values, timeout_ms));
-        let run = async {
-            let Judged { database, statement, values, run } = judged?;
-            database.administer(&call, statement, values, &run).await
-        };
-        let done = run.await;
-        self.executed(done)
+        let place = self.place(&database, Right::Admin);
+        self.administer(place, &sql, values, timeout_ms, confirmation).await
+    }
+
+    async fn execute_in(
+        &mut self,
+        transaction: Resource<GuestTransaction>,
+        sql: String,
+        values: Vec<types::Value>,
+        timeout_ms: Option<u32>,
+        confirmation: Option<String>,
+    ) -> ToGuest<database_write::Execution> {
+        self.enter()?;
+        let place = self.place_in(&transaction, Right::Admin)?;
+        self.administer(place, &sql, values, timeout_ms, confirmation).await
     }
 }
 

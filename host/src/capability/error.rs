@@ -1,6 +1,7 @@
 //! Database errors between the contract and the database layer.
 
 use crate::bindings::tidegate::plugin::types;
+use crate::database::error::Confirmation;
 use crate::database::error::DatabaseError;
 use crate::database::error::ErrorKind;
 
@@ -12,17 +13,31 @@ macro_rules! kinds {
             let failure = types::Failure { message: error.message, hint: error.hint, sqlstate: error.sqlstate };
             match error.kind {
                 $(ErrorKind::$kind => types::DatabaseError::$kind(failure),)*
+                ErrorKind::ConfirmationRequired => types::DatabaseError::ConfirmationRequired(question(failure, error.confirmation)),
             }
         }
 
         /// An error that a guest handed on.
         pub(crate) fn from_guest(error: types::DatabaseError) -> DatabaseError {
-            let (kind, failure) = match error {
-                $(types::DatabaseError::$kind(failure) => (ErrorKind::$kind, failure),)*
+            let (kind, failure, confirmation) = match error {
+                $(types::DatabaseError::$kind(failure) => (ErrorKind::$kind, failure, None),)*
+                types::DatabaseError::ConfirmationRequired(question) => {
+                    let types::Confirmation { failure, affected, token, expires_in_seconds } = question;
+                    let confirmation = Confirmation { affected, token, expires_in_seconds };
+                    (ErrorKind::ConfirmationRequired, failure, Some(Box::new(confirmation)))
+                }
             };
-            DatabaseError { kind, message: failure.message, hint: failure.hint, sqlstate: failure.sqlstate }
+            DatabaseError { kind, message: failure.message, hint: failure.hint, sqlstate: failure.sqlstate, confirmation }
         }
     };
+}
+
+fn question(failure: types::Failure, confirmation: Option<Box<Confirmation>>) -> types::Confirmation {
+    // Without a token nothing can be confirmed, which is the safe side.
+    let confirmation = confirmation.map(|confirmation| *confirmation);
+    let Confirmation { affected, token, expires_in_seconds } =
+        confirmation.unwrap_or(Confirmation { affected: None, token: String::new(), expires_in_seconds: 0 });
+    types::Confirmation { failure, affected, token, expires_in_seconds }
 }
 
 kinds!(
@@ -44,5 +59,6 @@ kinds!(
     TooLarge,
     NotSupported,
     UnknownCursor,
+    TransactionNotFound,
     Failed,
 );

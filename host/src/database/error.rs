@@ -41,6 +41,10 @@ pub enum ErrorKind {
     NotSupported,
     /// No such cursor of this caller.
     UnknownCursor,
+    /// No such transaction of this caller, or it has ended.
+    TransactionNotFound,
+    /// Destroys much, and nobody has said yes to it.
+    ConfirmationRequired,
     /// Refused by the database for another reason.
     Failed,
 }
@@ -56,12 +60,25 @@ pub struct DatabaseError {
     pub hint: Option<String>,
     /// SQLSTATE or the engine's own code.
     pub sqlstate: Option<String>,
+    /// What a yes takes, when the kind is `ConfirmationRequired`.
+    pub confirmation: Option<Box<Confirmation>>,
+}
+
+/// What a yes to a statement takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Confirmation {
+    /// Rows that it would change, where they could be counted.
+    pub affected: Option<u64>,
+    /// To be passed along with the same statement.
+    pub token: String,
+    /// Seconds until the token is worth nothing.
+    pub expires_in_seconds: u32,
 }
 
 impl DatabaseError {
     /// An error with a message and nothing else.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), hint: None, sqlstate: None }
+        Self { kind, message: message.into(), hint: None, sqlstate: None, confirmation: None }
     }
 
     /// Adds what to try next.

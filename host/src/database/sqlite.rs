@@ -15,6 +15,7 @@ mod run;
 mod session;
 #[cfg(test)]
 mod tests;
+pub(super) mod transaction;
 mod types;
 
 use std::sync::Arc;
@@ -32,6 +33,7 @@ use super::catalog::Schema;
 use super::catalog::Table;
 use super::catalog::TableFilter;
 use super::catalog::TableSummary;
+use super::confirmation::Guard;
 use super::error::DatabaseError;
 use super::rows::RowSet;
 use super::statement::Statement;
@@ -72,17 +74,29 @@ impl Sqlite {
     }
 
     /// Runs statements in one transaction, committed when all of them succeed.
+    #[cfg(test)]
     pub(super) async fn write(
         &self,
         call: &Call,
         statements: Vec<(Statement, Vec<Value>)>,
         options: &RunOptions,
     ) -> Result<Vec<Execution>, BatchError> {
+        self.write_guarded(call, statements, Guard::Free, options).await
+    }
+
+    /// As [`write`](Self::write), unless `guard` does not let it pass.
+    pub(super) async fn write_guarded(
+        &self,
+        call: &Call,
+        statements: Vec<(Statement, Vec<Value>)>,
+        guard: Guard,
+        options: &RunOptions,
+    ) -> Result<Vec<Execution>, BatchError> {
         let index = Arc::new(AtomicUsize::new(0));
         let (running, limits) = (index.clone(), options.limits);
         let text_bytes = statements.iter().map(|(statement, _)| statement.text.len()).max().unwrap_or(0);
         let job = Job { wants: Wants::Writer, limit: options.timeout, text_bytes };
-        let work = move |session: &Session<'_>| query::write(session, &statements, limits, &running);
+        let work = move |session: &Session<'_>| query::write(session, &statements, guard, limits, &running);
         let done = match self.create_if_asked(call, job.limit).await {
             Ok(()) => session::run(&self.pools, call, job, work).await,
             Err(error) => Err(error),

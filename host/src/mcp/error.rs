@@ -121,10 +121,19 @@ fn database_failure(error: DatabaseError) -> Failure {
         ErrorKind::Unavailable => ("DATABASE_UNAVAILABLE", true),
         ErrorKind::TooLarge => ("TOO_LARGE", false),
         ErrorKind::NotSupported => ("NOT_SUPPORTED", false),
+        ErrorKind::TransactionNotFound => ("TRANSACTION_NOT_FOUND", false),
+        ErrorKind::ConfirmationRequired => ("CONFIRMATION_REQUIRED", false),
         ErrorKind::Failed => ("STATEMENT_FAILED", false),
     };
     let hint = error.hint.or_else(|| default_hint(error.kind).map(str::to_owned));
-    let details = error.sqlstate.map(|sqlstate| json!({ "sqlstate": sqlstate }));
+    let details = match error.confirmation {
+        Some(confirmation) => Some(json!({
+            "confirm": confirmation.token,
+            "affected": confirmation.affected,
+            "expires_in_seconds": confirmation.expires_in_seconds,
+        })),
+        None => error.sqlstate.map(|sqlstate| json!({ "sqlstate": sqlstate })),
+    };
     Failure { code: code.to_owned(), message: error.message, hint, retryable, details }
 }
 

@@ -169,6 +169,7 @@ fn claimed(text: &str, kind: StatementKind, traceless: bool) -> Statement {
         tables: Vec::new(),
         reason: None,
         functions: Vec::new(),
+        destructive: None,
         traceless,
     }
 }

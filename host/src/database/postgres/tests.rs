@@ -112,6 +112,7 @@ fn reading(text: &str, traceless: bool) -> Statement {
         tables: Vec::new(),
         reason: None,
         functions: Vec::new(),
+        destructive: None,
         traceless,
     }
 }

@@ -28,6 +28,7 @@ use crate::call::Call;
 use crate::database::BatchError;
 use crate::database::Execution;
 use crate::database::RunOptions;
+use crate::database::confirmation::Guard;
 use crate::database::error::DatabaseError;
 use crate::database::error::ErrorKind;
 use crate::database::statement::Statement;
@@ -36,13 +37,14 @@ use crate::database::supervise::supervised;
 use crate::database::value::Value;
 
 /// Statements on their way.
-struct Writing {
+pub(super) struct Writing {
     inner: Arc<Inner>,
-    running: Arc<Running>,
-    statements: Vec<(Statement, Vec<Value>)>,
-    options: RunOptions,
+    pub(super) running: Arc<Running>,
+    pub(super) statements: Vec<(Statement, Vec<Value>)>,
+    guard: Guard,
+    pub(super) options: RunOptions,
     /// Which statement runs.
-    at: Arc<AtomicUsize>,
+    pub(super) at: Arc<AtomicUsize>,
 }
 
 /// Whether the statements run in a transaction of ours.
@@ -62,17 +64,34 @@ pub(super) async fn write(
     inner: &Arc<Inner>,
     call: &Call,
     statements: Vec<(Statement, Vec<Value>)>,
+    guard: Guard,
     options: &RunOptions,
 ) -> Result<Vec<Execution>, BatchError> {
     let running = Arc::new(Running::default());
-    let at = Arc::new(AtomicUsize::new(0));
-    let writing = Writing { inner: inner.clone(), running: running.clone(), statements, options: *options, at: at.clone() };
+    let writing = Writing::new(inner.clone(), running.clone(), statements, guard, *options);
+    let at = writing.at.clone();
     let control = inner.control.clone();
     let result = supervised(call, options.timeout, move || control.interrupt(running), writing.run()).await;
-    result.map_err(|error| BatchError { index: at.load(Ordering::Relaxed), error })
+    result.map_err(|error| BatchError { index: index(&at), error })
+}
+
+/// Which statement ran last.
+pub(super) fn index(at: &AtomicUsize) -> usize {
+    at.load(Ordering::Relaxed)
 }
 
 impl Writing {
+    /// Statements that have not begun.
+    pub(super) fn new(
+        inner: Arc<Inner>,
+        running: Arc<Running>,
+        statements: Vec<(Statement, Vec<Value>)>,
+        guard: Guard,
+        options: RunOptions,
+    ) -> Self {
+        Self { inner, running, statements, guard, options, at: Arc::default() }
+    }
+
     async fn run(self) -> Result<Vec<Execution>, DatabaseError> {
         let result = self.attempts().await;
         self.running.clear().await;
@@ -114,7 +133,7 @@ impl Writing {
                 // The transaction was rolled back, so that nothing has taken effect twice.
                 Err(Stop::MissingTypes(_)) if clean && wrapped == Wrapped::Yes && !retried => retried = true,
                 Err(Stop::Driver(error)) if is_refused_in_transaction(&error) && wrapped == Wrapped::Yes => match self.statements.len() {
-                    1 => wrapped = Wrapped::No,
+                    1 if self.guard != Guard::Count => wrapped = Wrapped::No,
                     _ => return Err(statement_error(error).hint("run this statement alone: the server does not run it in a transaction")),
                 },
                 // Not one statement was sent.
@@ -141,16 +160,28 @@ impl Writing {
             self.running.set(pid).await;
         }
         *began = true;
+        let executions = self.run_all(session).await?;
+        if wrapped == Wrapped::Yes {
+            self.check_done(&executions)?;
+            host_batch(session.connection(), "COMMIT".to_owned()).await.map_err(commit_failed)?;
+        }
+        Ok(executions)
+    }
+
+    /// Runs the statements, one after another.
+    pub(super) async fn run_all(&self, session: &mut Session) -> Result<Vec<Execution>, Stop> {
         let mut executions = Vec::with_capacity(self.statements.len());
         for (index, (statement, values)) in self.statements.iter().enumerate() {
             self.at.store(index, Ordering::Relaxed);
             executions.push(self.execute(session, statement, values).await?);
         }
-        if wrapped == Wrapped::Yes {
-            self.check_stopped()?;
-            host_batch(session.connection(), "COMMIT".to_owned()).await.map_err(commit_failed)?;
-        }
         Ok(executions)
+    }
+
+    /// Whether what the statements did may stay; else the transaction, or the savepoint, must be rolled back.
+    pub(super) fn check_done(&self, executions: &[Execution]) -> Result<(), Stop> {
+        self.check_stopped()?;
+        Ok(self.guard.check(executions.iter().map(|execution| execution.affected).sum())?)
     }
 
     async fn execute(&self, session: &mut Session, statement: &Statement, values: &[Value]) -> Result<Execution, Stop> {
@@ -226,7 +257,7 @@ impl Writing {
 
 /// `VACUUM`, `CREATE DATABASE`, `CREATE INDEX CONCURRENTLY` and kin, and procedures that commit: refused before they did anything,
 /// or rolled back.
-fn is_refused_in_transaction(error: &sqlx::Error) -> bool {
+pub(super) fn is_refused_in_transaction(error: &sqlx::Error) -> bool {
     matches!(sqlstate(error), Some("25001" | "2D000"))
 }
 
@@ -240,7 +271,8 @@ fn commit_failed(error: sqlx::Error) -> Stop {
     Stop::Failed(error.hint("look at the data before trying again"))
 }
 
-fn unreadable() -> DatabaseError {
+/// A type that has no form which the host can read.
+pub(super) fn unreadable() -> DatabaseError {
     DatabaseError::new(ErrorKind::NotSupported, "a returned column or a parameter has a type that this host cannot read here")
         .hint("cast it to text in the statement, for example `RETURNING column::text` or `$1::text`")
 }

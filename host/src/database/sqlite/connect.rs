@@ -19,6 +19,7 @@ use tokio::sync::OnceCell;
 use super::error;
 use super::raw::Handle;
 use super::raw::RawError;
+use super::session::Wants;
 use crate::config::DatabaseConfig;
 use crate::config::Mode;
 use crate::config::PoolConfig;
@@ -128,6 +129,8 @@ pub(super) struct Pools {
     pool: PoolConfig,
     readers: SqlitePool,
     writer: Option<SqlitePool>,
+    /// For transactions over several calls, so that one which has written nothing yet is in nobody's way.
+    transactions: Option<SqlitePool>,
     /// Keeps a database in memory alive while no other connection is open.
     anchor: OnceCell<SqliteConnection>,
 }
@@ -136,8 +139,9 @@ impl Pools {
     /// Prepares the pools without connecting.
     pub(super) fn new(config: &DatabaseConfig, place: Place) -> Self {
         let readers = pool(&config.pool, config.pool.max).connect_lazy_with(place.options(false));
-        let writer = (config.mode == Mode::ReadWrite).then(|| pool(&config.pool, 1).connect_lazy_with(place.options(true)));
-        Self { place: Arc::new(place), pool: config.pool.clone(), readers, writer, anchor: OnceCell::new() }
+        let writing = |max| (config.mode == Mode::ReadWrite).then(|| pool(&config.pool, max).connect_lazy_with(place.options(true)));
+        let (writer, transactions) = (writing(1), writing(config.pool.max.div_ceil(2)));
+        Self { place: Arc::new(place), pool: config.pool.clone(), readers, writer, transactions, anchor: OnceCell::new() }
     }
 
     /// Where the data is.
@@ -145,19 +149,16 @@ impl Pools {
         &self.place
     }
 
-    /// A connection that can only read.
-    pub(super) async fn reader(&self) -> Result<PoolConnection<Driver>, DatabaseError> {
-        self.hold_memory().await?;
-        self.acquire(&self.readers).await
-    }
-
-    /// The connection that can write.
-    pub(super) async fn writer(&self) -> Result<PoolConnection<Driver>, DatabaseError> {
-        let Some(writer) = &self.writer else {
-            return Err(DatabaseError::new(ErrorKind::ReadOnly, "this database is read only"));
+    /// A connection of this kind.
+    pub(super) async fn acquire(&self, wants: Wants) -> Result<PoolConnection<Driver>, DatabaseError> {
+        let pool = match wants {
+            Wants::Reader => Some(&self.readers),
+            Wants::Writer => self.writer.as_ref(),
+            Wants::TransactionWriter => self.transactions.as_ref(),
         };
+        let Some(pool) = pool else { return Err(DatabaseError::new(ErrorKind::ReadOnly, "this database is read only")) };
         self.hold_memory().await?;
-        self.acquire(writer).await
+        self.acquire_from(pool).await
     }
 
     /// Whether the file must be made before it can be read.
@@ -167,8 +168,8 @@ impl Pools {
 
     /// Closes every connection; waits for those in use.
     pub(super) async fn close(&self) {
-        if let Some(writer) = &self.writer {
-            writer.close().await;
+        for writers in self.writer.iter().chain(&self.transactions) {
+            writers.close().await;
         }
         self.readers.close().await;
     }
@@ -181,7 +182,7 @@ impl Pools {
         Ok(())
     }
 
-    async fn acquire(&self, pool: &SqlitePool) -> Result<PoolConnection<Driver>, DatabaseError> {
+    async fn acquire_from(&self, pool: &SqlitePool) -> Result<PoolConnection<Driver>, DatabaseError> {
         pool.acquire().await.map_err(|source| match source {
             sqlx::Error::PoolTimedOut => {
                 let in_use = (pool.size() as usize).saturating_sub(pool.num_idle());

@@ -107,6 +107,7 @@ pub(super) fn claimed(sql: &str, kind: StatementKind) -> Statement {
         tables: Vec::new(),
         reason: None,
         functions: Vec::new(),
+        destructive: None,
         traceless: false,
     }
 }

@@ -1,0 +1,1 @@
+//! Over all engines: leases, callers, caps and how endings are told.
