@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where by panicking, also in what tests share")]
 
 mod commands;
+mod confirmations;
 mod database;
 mod faults;
 mod folder;
@@ -10,6 +11,7 @@ mod host;
 mod protocol;
 mod statements;
 mod tidy;
+mod transactions;
 
 /// A guest of `tests/guests`, built to a component.
 #[derive(Clone, Copy)]

@@ -14,7 +14,7 @@ mod raw;
 mod run;
 mod session;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 pub(super) mod transaction;
 mod types;
 

@@ -23,7 +23,7 @@ pub(crate) struct ExplainQuery {
     params: Vec<Parameter>,
     #[serde(default)]
     database: String,
-    /// Run and measure it; reads only.
+    /// Run and measure it.
     analyze: Option<bool>,
     format: Option<RowFormat>,
     timeout_ms: Option<u32>,

@@ -6,6 +6,7 @@
 mod attacks;
 mod catalog;
 mod stopping;
+mod transactions;
 mod types;
 mod writing;
 

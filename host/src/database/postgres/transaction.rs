@@ -9,7 +9,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use sqlx::AssertSqlSafe;
+use sqlx::Executor;
 use sqlx::Row;
+use sqlx::SqlSafeStr;
 
 use super::Inner;
 use super::Postgres;
@@ -26,6 +29,7 @@ use super::query::Form;
 use super::query::MOST_ATTEMPTS;
 use super::query::Reading;
 use super::rows::Stop;
+use super::shape;
 use super::write;
 use super::write::Writing;
 use crate::call::Call;
@@ -241,7 +245,11 @@ impl Pinned {
         let mut retried = false;
         for _ in 0..MOST_ATTEMPTS {
             self.open(Access::ReadOnly, reading.options.timeout, &reading.running).await?;
-            match reading.attempt(&mut self.session, form, false).await {
+            let result = match self.access {
+                Access::ReadOnly => reading.attempt(&mut self.session, form, false).await,
+                Access::ReadWrite => self.attempt_with_columns(reading, form).await,
+            };
+            match result {
                 Ok(rows) if !self.session.broken => {
                     self.pending = Pending::Undo;
                     return Ok(rows);
@@ -265,6 +273,21 @@ impl Pinned {
             }
         }
         Err(query::unreadable())
+    }
+
+    /// Sends a reading statement unless it has no columns: what acts instead of answering, `COMMIT` above all, which no mode
+    /// of a transaction holds. The statement is prepared anyway, and once.
+    async fn attempt_with_columns(&mut self, reading: &Reading, form: Form) -> Result<RowSet, Stop> {
+        let text = AssertSqlSafe(reading.statement.text.clone()).into_sql_str();
+        match self.session.connection().prepare(text).await {
+            Ok(prepared) if shape::described(&prepared).0.is_empty() => {
+                let error = DatabaseError::new(ErrorKind::ReadOnly, "the statement returns no columns, so it does not only read");
+                Err(Stop::Failed(error))
+            }
+            // One that the driver cannot describe has columns: it is their types that it does not know.
+            Err(error) if !shape::is_undescribed(&error) => Err(Stop::Driver(error)),
+            _ => reading.attempt(&mut self.session, form, false).await,
+        }
     }
 
     async fn write_now(&mut self, writing: &Writing) -> Result<Vec<Execution>, DatabaseError> {
