@@ -295,11 +295,7 @@ impl Pinned {
         let mut retried = false;
         loop {
             self.open(Access::ReadWrite, writing.options.timeout, &writing.running).await?;
-            let done = match writing.run_all(&mut self.session).await {
-                Ok(executions) => writing.check_done(&executions).map(|()| executions),
-                Err(stop) => Err(stop),
-            };
-            match done {
+            match writing.run_checked(&mut self.session).await {
                 Ok(executions) => {
                     self.pending = Pending::Release;
                     if self.changed_schema {

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 
 use sqlx::AssertSqlSafe;
 use sqlx::Executor;
+use sqlx::Row;
 use sqlx::SqlSafeStr;
 use sqlx::postgres::PgArguments;
 
@@ -160,28 +161,43 @@ impl Writing {
             self.running.set(pid).await;
         }
         *began = true;
-        let executions = self.run_all(session).await?;
-        if wrapped == Wrapped::Yes {
-            self.check_done(&executions)?;
-            host_batch(session.connection(), "COMMIT".to_owned()).await.map_err(commit_failed)?;
+        if wrapped == Wrapped::No {
+            // It has taken effect already.
+            return self.run_all(session).await;
         }
+        let executions = self.run_checked(session).await?;
+        host_batch(session.connection(), "COMMIT".to_owned()).await.map_err(commit_failed)?;
         Ok(executions)
     }
 
-    /// Runs the statements, one after another.
-    pub(super) async fn run_all(&self, session: &mut Session) -> Result<Vec<Execution>, Stop> {
+    /// Runs the statements, one after another; fails when what they did may not stay, and then the transaction, or the
+    /// savepoint, must be rolled back.
+    pub(super) async fn run_checked(&self, session: &mut Session) -> Result<Vec<Execution>, Stop> {
+        // The server's answer counts the rows of the outermost command only.
+        let hidden = |statement: &Statement| {
+            statement.kind == StatementKind::Write && !matches!(statement.verb.as_str(), "INSERT" | "UPDATE" | "DELETE" | "MERGE")
+        };
+        let counts_hidden = self.guard != Guard::Free && self.statements.iter().any(|(statement, _)| hidden(statement));
+        let before = if counts_hidden { changed_rows(session).await? } else { 0 };
+        let executions = self.run_all(session).await?;
+        self.check_stopped()?;
+        let mut affected: u64 = executions.iter().map(|execution| execution.affected).sum();
+        if counts_hidden {
+            let changed = changed_rows(session).await?.saturating_sub(before);
+            // What such a statement answers with is rows read as well.
+            affected = if self.statements.iter().all(|(statement, _)| hidden(statement)) { changed } else { changed.max(affected) };
+        }
+        self.guard.check(affected)?;
+        Ok(executions)
+    }
+
+    async fn run_all(&self, session: &mut Session) -> Result<Vec<Execution>, Stop> {
         let mut executions = Vec::with_capacity(self.statements.len());
         for (index, (statement, values)) in self.statements.iter().enumerate() {
             self.at.store(index, Ordering::Relaxed);
             executions.push(self.execute(session, statement, values).await?);
         }
         Ok(executions)
-    }
-
-    /// Whether what the statements did may stay; else the transaction, or the savepoint, must be rolled back.
-    pub(super) fn check_done(&self, executions: &[Execution]) -> Result<(), Stop> {
-        self.check_stopped()?;
-        Ok(self.guard.check(executions.iter().map(|execution| execution.affected).sum())?)
     }
 
     async fn execute(&self, session: &mut Session, statement: &Statement, values: &[Value]) -> Result<Execution, Stop> {
@@ -259,6 +275,14 @@ impl Writing {
 /// or rolled back.
 pub(super) fn is_refused_in_transaction(error: &sqlx::Error) -> bool {
     matches!(sqlstate(error), Some("25001" | "2D000"))
+}
+
+/// Rows that the transaction has changed so far, also in common table expressions, functions and triggers.
+async fn changed_rows(session: &mut Session) -> Result<u64, Stop> {
+    let sum = "SELECT coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del), 0)::pg_catalog.int8 FROM pg_catalog.pg_stat_xact_user_tables";
+    let rows = host_batch(session.connection(), sum.to_owned()).await?;
+    let sum: i64 = rows.first().ok_or(sqlx::Error::RowNotFound)?.try_get(0)?;
+    Ok(u64::try_from(sum).unwrap_or(0))
 }
 
 /// A connection that breaks while it commits leaves open whether it did.

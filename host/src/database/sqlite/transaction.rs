@@ -34,6 +34,7 @@ use crate::database::transaction::BeginOptions;
 use crate::database::transaction::Ending;
 use crate::database::transaction::Isolation;
 use crate::database::transaction::savepoint::Savepoints;
+use crate::database::transaction::slot::Held;
 use crate::database::transaction::slot::Slot;
 use crate::database::value::Value;
 
@@ -102,11 +103,16 @@ impl Pinned {
     ) -> Result<RowSet, DatabaseError> {
         let (sql, values, limits) = (statement.text.clone(), values.to_vec(), options.limits);
         let text_bytes = sql.len();
+        // A connection that can only read says so for good.
+        let writes = matches!(&*slot, Held::Open(pinned) if pinned.access == Access::ReadWrite);
         Self::run(slot, call, options.timeout, text_bytes, move |session| {
-            // Beside the authorizer and SQLite's own word for it, as on connections that can only read.
+            if !writes {
+                return query::read(session, &sql, &values, limits);
+            }
+            // Beside the authorizer and SQLite's own word for it.
             session.execute("PRAGMA query_only = ON")?;
             let rows = query::read(session, &sql, &values, limits);
-            session.execute("PRAGMA query_only = OFF")?;
+            session.execute_last("PRAGMA query_only = OFF")?;
             rows
         })
         .await

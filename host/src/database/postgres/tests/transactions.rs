@@ -371,6 +371,37 @@ async fn a_commit_that_nobody_can_be_asked_about_is_told_as_unknown() {
     .await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_changed_inside_a_query_are_counted_too() {
+    on_database(SHOP, |fixture| async move {
+        let db = fixture.database(|config| config.confirm.rows = Some(3));
+        let affected = |error: DatabaseError| {
+            assert_eq!(error.kind, ErrorKind::ConfirmationRequired, "{error:?}");
+            error.confirmation.unwrap().affected
+        };
+        let statements = |sql: &str| vec![(db.judge(sql).unwrap(), Vec::new())];
+        for sql in [
+            "WITH gone AS (DELETE FROM t WHERE id > 1 RETURNING id) SELECT count(*) FROM gone",
+            "EXPLAIN ANALYZE DELETE FROM t WHERE id > 1",
+        ] {
+            let asked = db.write(&call(), statements(sql), None, &options()).await.unwrap_err().error;
+            assert_eq!(affected(asked), Some(4), "{sql}");
+        }
+        let transaction = db.begin(&call(), READ_WRITE).await.unwrap();
+        write(&db, &transaction, "UPDATE t SET v = 'x' WHERE id < 3").await.unwrap();
+        let hidden = "WITH gone AS (DELETE FROM t RETURNING id) SELECT count(*) FROM gone";
+        let asked = db.write_in(&call(), &transaction, statements(hidden), None, &options()).await.unwrap_err().error;
+        assert_eq!(affected(asked), Some(5));
+        // A query that writes little and reads much is not asked about.
+        let reads = "WITH one AS (UPDATE t SET v = 'y' WHERE id = 1 RETURNING id) SELECT n FROM one, generate_series(1, 50) n";
+        db.write_in(&call(), &transaction, statements(reads), None, &options()).await.unwrap();
+        db.commit(&call(), &transaction).await.unwrap();
+        assert_eq!(fixture.state("SELECT count(*) FROM t").await, "5");
+        db.close().await;
+    })
+    .await;
+}
+
 /// What the savepoint around each statement costs, printed for whoever asks with `--nocapture`.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_statement_in_a_transaction_costs_a_round_trip_more() {

@@ -71,6 +71,18 @@ async fn a_write_that_is_stopped_ends_the_transaction_and_says_so() {
 }
 
 #[tokio::test]
+async fn a_read_that_is_stopped_leaves_a_transaction_that_still_writes() {
+    let (_folder, db, other) = two().await;
+    let transaction = db.begin(&call(), READ_WRITE).await.unwrap();
+    let endless = judged(&db, "with recursive n(i) as (select 1 union all select i + 1 from n) select count(*) from n");
+    let short = RunOptions { timeout: Duration::from_millis(200), ..options() };
+    assert_eq!(db.read_in(&call(), &transaction, &endless, &[], &short).await.unwrap_err().kind, ErrorKind::Timeout);
+    write_in(&db, &transaction, judged(&db, "delete from orders where id = 1"), LONG).await.unwrap();
+    db.commit(&call(), &transaction).await.unwrap();
+    assert_eq!(one(&other, "select count(*) from orders").await, Value::Integer(2));
+}
+
+#[tokio::test]
 async fn a_conflict_clause_that_rolls_back_ends_it_and_says_so() {
     let (_folder, db, other) = two().await;
     let transaction = db.begin(&call(), READ_WRITE).await.unwrap();
