@@ -17,7 +17,7 @@ use rmcp::RoleClient;
 use rmcp::ServiceExt;
 use rmcp::model::CallToolRequestParams;
 use rmcp::model::CallToolResult;
-use rmcp::model::ClientInfo;
+use rmcp::model::ClientConfig;
 use rmcp::model::ElicitRequestParams;
 use rmcp::model::ElicitResult;
 use rmcp::model::ElicitationAction;
@@ -78,8 +78,8 @@ impl Person {
 }
 
 impl ClientHandler for Visitor {
-    fn get_info(&self) -> ClientInfo {
-        let mut info = ClientInfo::default();
+    fn get_info(&self) -> ClientConfig {
+        let mut info = ClientConfig::default();
         if self.person.is_some() {
             info.capabilities = serde_json::from_value(serde_json::json!({ "elicitation": { "form": {} } })).expect("it is one");
         }

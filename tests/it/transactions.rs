@@ -55,7 +55,11 @@ async fn run(client: &Client, transaction: &Value, sql: &str) -> Value {
 }
 
 async fn loans(client: &Client, transaction: Option<&Value>) -> Value {
-    client.call("execute_select", json!({ "sql": "select count(*) from loans", "transaction": transaction })).await.rows()[0][0].clone()
+    let mut arguments = json!({ "sql": "select count(*) from loans" });
+    if let Some(transaction) = transaction {
+        arguments["transaction"] = transaction.clone();
+    }
+    client.call("execute_select", arguments).await.rows()[0][0].clone()
 }
 
 async fn a_second_client_sees_nothing_before_the_commit(engine: Engine) {

@@ -401,35 +401,3 @@ async fn rows_changed_inside_a_query_are_counted_too() {
     })
     .await;
 }
-
-/// What the savepoint around each statement costs, printed for whoever asks with `--nocapture`.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_statement_in_a_transaction_costs_a_round_trip_more() {
-    on_database(SHOP, |fixture| async move {
-        let db = fixture.database(|_| {});
-        let sql = db.judge("SELECT v FROM t WHERE id = 1").unwrap();
-        let transaction = db.begin(&call(), READ_WRITE).await.unwrap();
-        for _ in 0..50 {
-            db.read(&call(), &sql, &[], &options()).await.unwrap();
-            db.read_in(&call(), &transaction, &sql, &[], &options()).await.unwrap();
-        }
-        let started = Instant::now();
-        for _ in 0..300 {
-            db.read(&call(), &sql, &[], &options()).await.unwrap();
-        }
-        let alone = started.elapsed() / 300;
-        let started = Instant::now();
-        for _ in 0..300 {
-            db.read_in(&call(), &transaction, &sql, &[], &options()).await.unwrap();
-        }
-        let within = started.elapsed() / 300;
-        print_figures(&format!("a read alone {alone:?}, in a transaction {within:?}"));
-        db.close().await;
-    })
-    .await;
-}
-
-#[expect(clippy::print_stderr, reason = "figures for whoever runs the test by hand")]
-fn print_figures(text: &str) {
-    eprintln!("{text}");
-}
