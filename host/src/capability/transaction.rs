@@ -24,6 +24,9 @@ use crate::database::transaction::Transaction;
 /// What a function of the interface gives a guest.
 type ToGuest<T> = wasmtime::Result<Result<T, types::DatabaseError>>;
 
+/// A transaction with the database it is in.
+type Found = (Arc<Database>, Arc<Transaction>);
+
 /// A transaction as one instance holds it.
 pub struct GuestTransaction {
     held: Option<Held>,
@@ -70,7 +73,7 @@ impl State {
         &self,
         transaction: &Resource<GuestTransaction>,
         right: Right,
-    ) -> wasmtime::Result<Result<(Arc<Database>, Arc<Transaction>), DatabaseError>> {
+    ) -> wasmtime::Result<Result<Found, DatabaseError>> {
         let held = self.held(transaction)?;
         // Looked up again: the grant may be gone since it was begun.
         let database = self.database(held.database.config().name.as_str(), right);
@@ -78,7 +81,7 @@ impl State {
     }
 
     /// The caller's transaction under `handle`, when this plugin may see its database at all.
-    fn attach(&self, handle: &str) -> Result<(Arc<Database>, Arc<Transaction>), DatabaseError> {
+    fn attach(&self, handle: &str) -> Result<Found, DatabaseError> {
         let (database, transaction) = self.services.databases.find_transaction(&self.call.caller, handle)?;
         let visible = self.database(database.config().name.as_str(), Right::Read);
         visible.map(|database| (database, transaction)).map_err(|_| crate::database::transaction::unknown())

@@ -213,7 +213,8 @@ async fn a_client_that_goes_away_leaves_nothing_open() {
 #[tokio::test]
 async fn effects_are_settled_once_however_it_ends() {
     let database = shop(|config| config.transactions.lease = Duration::from_millis(200)).await;
-    let told: Arc<Mutex<Vec<(Vec<String>, bool, Ending)>>> = Arc::default();
+    type Told = (Vec<String>, bool, Ending);
+    let told: Arc<Mutex<Vec<Told>>> = Arc::default();
     let hook = told.clone();
     database.on_settled(Box::new(move |written, ending| {
         hook.lock().unwrap().push((written.tables.iter().cloned().collect(), written.unknown, ending.clone()));
