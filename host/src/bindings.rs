@@ -7,5 +7,5 @@ wasmtime::component::bindgen!({
     world: "plugin",
     imports: { default: async | trappable },
     exports: { default: async },
-    with: { "tidegate:plugin/rows.rows": crate::capability::rows::GuestRows },
+    with: { "tidegate:plugin/rows.rows": crate::capability::rows::GuestRows, "tidegate:plugin/transaction.transaction": crate::capability::transaction::GuestTransaction },
 });

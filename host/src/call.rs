@@ -70,6 +70,32 @@ pub struct ClientFeatures {
     pub roots: bool,
 }
 
+/// What the client itself brought to one round of a call: what a plugin cannot have made up.
+#[derive(Debug, Default)]
+pub struct Brought {
+    round: u64,
+    arguments: String,
+    accepted: bool,
+}
+
+impl Brought {
+    /// What a round brings: the arguments as text, and whether the person accepted a form with a `true` in it.
+    pub fn new(arguments: String, accepted: bool) -> Self {
+        static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
+        Self { round: NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed), arguments, accepted }
+    }
+
+    /// Tells the round from every other of the process; 0 when it is not one that can bring anything.
+    pub fn round(&self) -> u64 {
+        self.round
+    }
+
+    /// Whether a token came back from the client in this round: among the arguments, or with a form that was accepted.
+    pub fn vouches_for(&self, token: &str) -> bool {
+        !token.is_empty() && (self.accepted || self.arguments.contains(token))
+    }
+}
+
 /// Severity of a plugin's log line, least severe first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LogLevel {
@@ -112,6 +138,10 @@ pub struct Call {
     pub cancellation: CancellationToken,
     /// What the client can be asked.
     pub features: ClientFeatures,
+    /// What the client brought to this round of it.
+    pub brought: Arc<Brought>,
+    /// The session that it belongs to, where its end is seen: that of an older client.
+    pub client: Option<u64>,
     /// Whom to tell while it runs.
     pub listener: Arc<dyn Listener>,
 }
@@ -125,6 +155,8 @@ impl Call {
             deadline: Instant::now() + limit,
             cancellation: CancellationToken::new(),
             features: ClientFeatures::default(),
+            brought: Arc::default(),
+            client: None,
             listener: Arc::new(NoListener),
         }
     }
@@ -132,9 +164,7 @@ impl Call {
     /// The same call as far as names go, for work that goes on for at most `limit` when the call itself is over.
     #[must_use]
     pub fn detached(&self, limit: Duration) -> Self {
-        let Self { id, caller, features, .. } = self.clone();
-        let deadline = Instant::now() + limit;
-        Self { id, caller, deadline, cancellation: CancellationToken::new(), features, listener: Arc::new(NoListener) }
+        Self { deadline: Instant::now() + limit, cancellation: CancellationToken::new(), listener: Arc::new(NoListener), ..self.clone() }
     }
 
     /// How long the call may still run; zero when its deadline has passed.

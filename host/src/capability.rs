@@ -16,6 +16,7 @@ mod progress;
 pub mod rows;
 mod settings;
 mod statement;
+pub mod transaction;
 pub(crate) mod value;
 
 use std::collections::BTreeMap;

@@ -132,6 +132,38 @@ impl Default for PoolConfig {
     }
 }
 
+/// Transactions over several calls on one database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TransactionConfig {
+    /// How long one may wait for its next use before it is rolled back; default 60 s.
+    pub lease: Duration,
+    /// How long one may last in all; default 10 min.
+    pub max_duration: Duration,
+    /// Open ones of one caller; default 4. All callers together have at most half of the pool.
+    pub max_per_caller: u32,
+}
+
+impl Default for TransactionConfig {
+    fn default() -> Self {
+        Self { lease: Duration::from_mins(1), max_duration: Duration::from_mins(10), max_per_caller: 4 }
+    }
+}
+
+/// What is asked about before it takes effect on one database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfirmConfig {
+    /// Whether statements that change every row, drop or empty something are; default true.
+    pub destructive: bool,
+    /// Statements that change more rows than this are; default 1,000. None means that no number is.
+    pub rows: Option<u64>,
+}
+
+impl Default for ConfirmConfig {
+    fn default() -> Self {
+        Self { destructive: true, rows: Some(1_000) }
+    }
+}
+
 /// TLS to the database server, beside what the URL's `sslmode`/`ssl-mode` says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TlsConfig {
@@ -156,6 +188,10 @@ pub struct DatabaseConfig {
     pub mode: Mode,
     /// Its pool.
     pub pool: PoolConfig,
+    /// Transactions over several calls.
+    pub transactions: TransactionConfig,
+    /// What is asked about.
+    pub confirm: ConfirmConfig,
     /// The longest that one statement may run; default 30 s.
     pub statement_timeout: Duration,
     /// Rows in one answer; default 1,000.
@@ -183,6 +219,8 @@ impl DatabaseConfig {
             url: Secret::new(url),
             mode: Mode::default(),
             pool: PoolConfig::default(),
+            transactions: TransactionConfig::default(),
+            confirm: ConfirmConfig::default(),
             statement_timeout: Duration::from_secs(30),
             max_rows: 1000,
             max_bytes: 96 << 10,

@@ -10,6 +10,7 @@ mod availability;
 mod breaker;
 pub mod cacheable;
 pub mod catalog;
+mod confirmation;
 pub mod cursor;
 mod dependencies;
 pub mod error;
@@ -26,6 +27,7 @@ mod sqlite;
 pub mod statement;
 mod suggest;
 mod supervise;
+pub mod transaction;
 pub mod value;
 pub mod versions;
 mod watch;
@@ -36,6 +38,7 @@ use std::time::Duration;
 use std::time::Instant;
 
 use crate::call::Call;
+use crate::call::Caller;
 use crate::config::DatabaseConfig;
 use crate::config::DatabaseName;
 use crate::config::EngineKind;
@@ -49,6 +52,9 @@ use catalog::Schema;
 use catalog::Table;
 use catalog::TableFilter;
 use catalog::TableSummary;
+use confirmation::Confirmations;
+use confirmation::Guard;
+use confirmation::Scope;
 use dependencies::Keeper;
 use error::DatabaseError;
 use error::ErrorKind;
@@ -62,10 +68,11 @@ use rows::RowSet;
 use setup::Setup;
 use statement::Statement;
 use statement::StatementKind;
+use transaction::Transaction;
+use transaction::Transactions;
 use value::Value;
 use versions::Outcome;
 use versions::Versions;
-use versions::touched::Touched;
 use watch::Watch;
 
 /// How much longer than a statement may run a write of unknown outcome may still take effect.
@@ -160,6 +167,7 @@ macro_rules! attempts {
         }
     }};
 }
+use attempts;
 
 impl Engine {
     /// Prepares it without connecting.
@@ -202,6 +210,8 @@ pub struct Database {
     versions: Arc<Versions>,
     keeper: Keeper,
     probes: Probes,
+    transactions: Transactions,
+    confirmations: Confirmations,
 }
 
 impl Database {
@@ -216,7 +226,18 @@ impl Database {
         let availability = Arc::new(Availability::new(config.name.clone(), config.breaker.clone()));
         let versions = Versions::new(config.name.as_str(), config.statement_timeout + UNKNOWN_FOR);
         let keeper = Keeper::new(versions.clone());
-        Ok(Self { config, engine, availability, watch: Watch::new(), replicas, versions, keeper, probes: Probes::default() })
+        Ok(Self {
+            transactions: Transactions::new(&config),
+            confirmations: Confirmations::default(),
+            config,
+            engine,
+            availability,
+            watch: Watch::new(),
+            replicas,
+            versions,
+            keeper,
+            probes: Probes::default(),
+        })
     }
 
     /// Its configuration.
@@ -291,15 +312,45 @@ impl Database {
         }
     }
 
-    /// Runs statements that read or write, in one transaction: all take effect or none.
+    /// Runs statements that read or write, in one transaction: all take effect or none. `confirmation` is the token of an
+    /// earlier `ConfirmationRequired` of the same statements.
     ///
     /// # Errors
     ///
-    /// `ReadOnly` when the database is not open for writing; the index of the statement that failed.
+    /// `ReadOnly` when the database is not open for writing, `ConfirmationRequired` for what destroys much; the index of the
+    /// statement that failed.
     pub async fn write(
         &self,
         call: &Call,
         statements: Vec<(Statement, Vec<Value>)>,
+        confirmation: Option<&str>,
+        options: &RunOptions,
+    ) -> Result<Vec<Execution>, BatchError> {
+        self.write_in_scope(call, Scope::Alone, statements, confirmation, options).await
+    }
+
+    /// As [`write`](Self::write), in a transaction over several calls, under a savepoint.
+    ///
+    /// # Errors
+    ///
+    /// As there, and `TransactionNotFound`. After any other the transaction goes on, unless the message says otherwise.
+    pub async fn write_in(
+        &self,
+        call: &Call,
+        transaction: &Transaction,
+        statements: Vec<(Statement, Vec<Value>)>,
+        confirmation: Option<&str>,
+        options: &RunOptions,
+    ) -> Result<Vec<Execution>, BatchError> {
+        self.write_in_scope(call, Scope::In(transaction), statements, confirmation, options).await
+    }
+
+    async fn write_in_scope(
+        &self,
+        call: &Call,
+        scope: Scope<'_>,
+        statements: Vec<(Statement, Vec<Value>)>,
+        confirmation: Option<&str>,
         options: &RunOptions,
     ) -> Result<Vec<Execution>, BatchError> {
         for (index, (statement, _)) in statements.iter().enumerate() {
@@ -307,12 +358,23 @@ impl Database {
                 .and_then(|()| expect_kind(statement, &[StatementKind::Read, StatementKind::Write]))
                 .map_err(|error| BatchError { index, error })?;
         }
+        self.run_confirmed(call, scope, statements, confirmation, options).await
+    }
+
+    /// Runs statements in a transaction of their own, as far as `guard` lets them.
+    async fn run_alone(
+        &self,
+        call: &Call,
+        statements: Vec<(Statement, Vec<Value>)>,
+        guard: Guard,
+        options: &RunOptions,
+    ) -> Result<Vec<Execution>, BatchError> {
         let judged: Vec<Statement> = statements.iter().map(|(statement, _)| statement.clone()).collect();
         let _writing = self.replicas.writing(&call.caller);
         let writing = self.versions.begin(self.touched(&judged));
         let result = attempts!(self, call, Repeat::WithoutEffect, options.timeout, timeout => {
             let options = RunOptions { timeout, ..options.clone() };
-            each_engine!(&self.engine, engine => engine.write(call, statements.clone(), &options).await)
+            each_engine!(&self.engine, engine => engine.write_guarded(call, statements.clone(), guard, &options).await)
         });
         // Before anybody hears of it.
         writing.end(Outcome::of(result.as_ref().err().map(|failed| &failed.error)));
@@ -329,24 +391,53 @@ impl Database {
     ///
     /// # Errors
     ///
-    /// `ReadOnly` when the database is not open for writing, else what the engine says.
+    /// `ReadOnly` when the database is not open for writing, `ConfirmationRequired` for what drops or empties something, else what
+    /// the engine says.
     pub async fn administer(
         &self,
         call: &Call,
         statement: Statement,
         parameters: Vec<Value>,
+        confirmation: Option<&str>,
+        options: &RunOptions,
+    ) -> Result<Execution, DatabaseError> {
+        self.administer_in_scope(call, Scope::Alone, statement, parameters, confirmation, options).await
+    }
+
+    /// As [`administer`](Self::administer), in a transaction over several calls.
+    ///
+    /// # Errors
+    ///
+    /// As there, `TransactionNotFound`, and `NotSupported` for what does not run in one.
+    pub async fn administer_in(
+        &self,
+        call: &Call,
+        transaction: &Transaction,
+        statement: Statement,
+        parameters: Vec<Value>,
+        confirmation: Option<&str>,
+        options: &RunOptions,
+    ) -> Result<Execution, DatabaseError> {
+        if matches!(statement.verb.as_str(), "SET" | "RESET") {
+            // The reading of the next statement's text may depend on it.
+            return Err(DatabaseError::new(ErrorKind::NotSupported, "settings are not changed in a transaction")
+                .hint("they last for one statement only, so leave it out"));
+        }
+        self.administer_in_scope(call, Scope::In(transaction), statement, parameters, confirmation, options).await
+    }
+
+    async fn administer_in_scope(
+        &self,
+        call: &Call,
+        scope: Scope<'_>,
+        statement: Statement,
+        parameters: Vec<Value>,
+        confirmation: Option<&str>,
         options: &RunOptions,
     ) -> Result<Execution, DatabaseError> {
         self.expect_writable()?;
         expect_kind(&statement, &[StatementKind::Admin])?;
-        let _writing = self.replicas.writing(&call.caller);
-        let changing = self.versions.begin(Touched::schema());
-        let statements = vec![(statement, parameters)];
-        let done = attempts!(self, call, Repeat::WithoutEffect, options.timeout, timeout => {
-            let options = RunOptions { timeout, ..options.clone() };
-            each_engine!(&self.engine, engine => engine.write(call, statements.clone(), &options).await)
-        });
-        changing.end(Outcome::of(done.as_ref().err().map(|failed| &failed.error)));
+        let done = self.run_confirmed(call, scope, vec![(statement, parameters)], confirmation, options).await;
         let executions = done.map_err(|failed| failed.error)?;
         Ok(executions.into_iter().next().unwrap_or(Execution { affected: 0, returned: None }))
     }
@@ -425,9 +516,10 @@ impl Database {
         each_engine!(&self.engine, engine => engine.probe(call, tables).await)
     }
 
-    /// Closes every connection.
+    /// Rolls back what is open and closes every connection.
     pub async fn close(&self) {
         self.watch.stop();
+        self.end_transactions().await;
         self.replicas.close().await;
         self.engine.close().await;
     }
@@ -501,7 +593,31 @@ impl Databases {
         self.by_name.get(&DatabaseName::parse(name)?)
     }
 
-    /// Waits for statements that are being stopped on their servers, then closes every pool.
+    /// The transaction of this caller under `handle`, and the database it is in.
+    ///
+    /// # Errors
+    ///
+    /// `TransactionNotFound`, with how it ended where that is known.
+    pub fn find_transaction(&self, caller: &Caller, handle: &str) -> Result<(Arc<Database>, Arc<Transaction>), DatabaseError> {
+        let mut told = transaction::unknown();
+        for database in self.iter() {
+            match database.find_transaction(caller, handle) {
+                Ok(transaction) => return Ok((database.clone(), transaction)),
+                Err(error) if error != transaction::unknown() => told = error,
+                Err(_) => {}
+            }
+        }
+        Err(told)
+    }
+
+    /// Rolls back what the ended session of an older client has left open.
+    pub async fn end_client(&self, client: u64) {
+        for database in self.iter() {
+            database.end_client(client).await;
+        }
+    }
+
+    /// Waits for statements that are being stopped on their servers, rolls back every transaction and closes every pool.
     pub async fn close(&self) {
         supervise::all_ended().await;
         for database in self.iter() {

@@ -18,6 +18,7 @@ mod prompts;
 mod resources;
 mod rows;
 pub mod shell;
+mod tenure;
 mod tools;
 
 #[cfg(test)]

@@ -23,10 +23,12 @@ pub mod shared {
             "tidegate:plugin/types@0.1.0/value": [#[derive(PartialEq)]],
             "tidegate:plugin/types@0.1.0/column": [#[derive(PartialEq)]],
             "tidegate:plugin/types@0.1.0/failure": [#[derive(PartialEq)]],
+            "tidegate:plugin/types@0.1.0/confirmation": [#[derive(PartialEq)]],
             "tidegate:plugin/types@0.1.0/database-error": [#[derive(PartialEq)]],
             "tidegate:plugin/hook@0.1.0/policy": [#[derive(PartialEq)]],
             "tidegate:plugin/cache@0.1.0/table": [#[derive(PartialEq)]],
             "tidegate:plugin/cache@0.1.0/selection": [#[derive(PartialEq)]],
+            "tidegate:plugin/transaction@0.1.0/options": [#[derive(PartialEq)]],
         },
     });
 }

@@ -6,6 +6,7 @@ pub use crate::bindings::shared::tidegate::plugin::database_read::Inspection;
 pub use crate::bindings::shared::tidegate::plugin::database_read::Options;
 pub use crate::bindings::shared::tidegate::plugin::database_read::StatementKind;
 use crate::rows::Rows;
+use crate::transaction::Transaction;
 use crate::types::DatabaseError;
 use crate::types::Value;
 
@@ -46,6 +47,30 @@ pub fn query(database: &str, sql: &str, parameters: &[Value], options: Options) 
 /// As [`query`]; `read-only` when `analyze` would run a write.
 pub fn explain(database: &str, sql: &str, parameters: &[Value], analyze: bool, options: Options) -> Result<Rows, DatabaseError> {
     host::explain(database, sql, parameters, analyze, options).map(Rows::new)
+}
+
+/// As [`query`], in a transaction.
+///
+/// # Errors
+///
+/// As [`query`]; `transaction-not-found` with how it ended.
+pub fn query_in(transaction: &Transaction, sql: &str, parameters: &[Value], options: Options) -> Result<Rows, DatabaseError> {
+    host::query_in(transaction.inner(), sql, parameters, options).map(Rows::new)
+}
+
+/// As [`explain`], in a transaction.
+///
+/// # Errors
+///
+/// As [`explain`]; `transaction-not-found` with how it ended.
+pub fn explain_in(
+    transaction: &Transaction,
+    sql: &str,
+    parameters: &[Value],
+    analyze: bool,
+    options: Options,
+) -> Result<Rows, DatabaseError> {
+    host::explain_in(transaction.inner(), sql, parameters, analyze, options).map(Rows::new)
 }
 
 /// The rows after those of an earlier result, at most `max_rows`.

@@ -14,7 +14,7 @@
 //! assert_eq!(rows.next(10), [[1.into()]]);
 //! ```
 //!
-//! Every import is there: catalog, reading, writing, administration, settings, log, progress and changes. Statements are
+//! Every import is there: catalog, reading, writing, administration, transactions, settings, log, progress and changes. Statements are
 //! answered by their text; one that was not announced fails with a message that shows it. What a plugin did is in
 //! [`Host::events`].
 
@@ -58,6 +58,7 @@ use crate::tool;
 use crate::tool::Tool;
 use crate::tool::ToolEntry;
 use crate::tool::ToolResult;
+use crate::transaction::Options;
 use crate::types::ClientFeatures;
 use crate::types::Column;
 use crate::types::DatabaseError;
@@ -88,6 +89,18 @@ pub enum Event {
     Batch(Vec<Ran>),
     /// A statement was run with `database-admin.execute`.
     Admin(Ran),
+    /// A transaction was begun, under this handle.
+    Begin(String, Options),
+    /// A savepoint was set.
+    Savepoint(String),
+    /// A transaction was rolled back to a savepoint.
+    RollbackTo(String),
+    /// A savepoint was forgotten.
+    Release(String),
+    /// A transaction was committed, by its handle.
+    Commit(String),
+    /// A transaction was rolled back, by its handle.
+    Rollback(String),
     /// A cursor was continued.
     Fetch(String),
     /// Rows were looked for under a key of the cache.
@@ -113,6 +126,8 @@ pub struct Ran {
     pub parameters: Vec<Value>,
     /// The time limit that was asked for.
     pub timeout_ms: Option<u32>,
+    /// The handle of the transaction that it ran in.
+    pub transaction: Option<String>,
 }
 
 /// Rows that a statement answers with.
@@ -149,6 +164,13 @@ pub(crate) struct State {
     pub(crate) answers: BTreeMap<String, Answer>,
     pub(crate) kinds: BTreeMap<String, StatementKind>,
     pub(crate) kept: BTreeMap<String, ResultRows>,
+    pub(crate) transactions: BTreeMap<String, fake::transaction::Open>,
+    /// Statements that are asked about, with what they affect.
+    pub(crate) asked: BTreeMap<String, Option<u64>>,
+    /// Confirmation tokens, with their statements.
+    pub(crate) tokens: BTreeMap<String, String>,
+    /// Handles and tokens given out so far.
+    pub(crate) issued: u32,
     pub(crate) settings: BTreeMap<String, String>,
     pub(crate) cached: BTreeMap<String, ResultRows>,
     pub(crate) events: Vec<Event>,
@@ -207,6 +229,13 @@ impl Host {
     #[must_use]
     pub fn fails(self, sql: &str, error: DatabaseError) -> Self {
         self.with(|state| state.answers.insert(sql.to_owned(), Answer::Fails(error)))
+    }
+
+    /// Lets a statement fail with `confirmation-required` until it comes with the token of that failure. The tokens are called
+    /// `token-1`, `token-2`, …
+    #[must_use]
+    pub fn asks(self, sql: &str, affected: Option<u64>) -> Self {
+        self.with(|state| state.asked.insert(sql.to_owned(), affected))
     }
 
     /// Says what a statement does. Without it, its first word decides.

@@ -14,6 +14,7 @@ pub use crate::bindings::shared::tidegate::plugin::input::Request as InputReques
 pub use crate::bindings::shared::tidegate::plugin::input::Response as InputResponse;
 pub use crate::bindings::shared::tidegate::plugin::input::Round;
 pub use crate::bindings::shared::tidegate::plugin::types::Column;
+pub use crate::bindings::shared::tidegate::plugin::types::Confirmation;
 pub use crate::bindings::shared::tidegate::plugin::types::DatabaseError;
 pub use crate::bindings::shared::tidegate::plugin::types::Failure;
 pub use crate::bindings::shared::tidegate::plugin::types::Kind;
@@ -42,7 +43,9 @@ impl DatabaseError {
             | Self::TooLarge(failure)
             | Self::NotSupported(failure)
             | Self::UnknownCursor(failure)
+            | Self::TransactionNotFound(failure)
             | Self::Failed(failure) => failure,
+            Self::ConfirmationRequired(confirmation) => &confirmation.failure,
         }
     }
 
@@ -74,7 +77,9 @@ impl DatabaseError {
             | Self::TooLarge(failure)
             | Self::NotSupported(failure)
             | Self::UnknownCursor(failure)
+            | Self::TransactionNotFound(failure)
             | Self::Failed(failure) => failure,
+            Self::ConfirmationRequired(confirmation) => &mut confirmation.failure,
         }
     }
 }

@@ -12,11 +12,17 @@ use std::time::Duration;
 use rmcp::ClientHandler;
 use rmcp::ClientLifecycleMode;
 use rmcp::ClientServiceExt;
+use rmcp::ErrorData;
 use rmcp::RoleClient;
 use rmcp::ServiceExt;
 use rmcp::model::CallToolRequestParams;
 use rmcp::model::CallToolResult;
+use rmcp::model::ClientConfig;
+use rmcp::model::ElicitRequestParams;
+use rmcp::model::ElicitResult;
+use rmcp::model::ElicitationAction;
 use rmcp::model::ProtocolVersion;
+use rmcp::service::RequestContext;
 use rmcp::service::RunningService;
 use rmcp::transport::StreamableHttpClientTransport;
 use rmcp::transport::TokioChildProcess;
@@ -41,11 +47,53 @@ pub(crate) enum Era {
     Legacy,
 }
 
-/// A client that can be asked nothing.
-#[derive(Clone)]
-pub(crate) struct Visitor;
+/// A client, with the person behind it if there is one.
+#[derive(Clone, Default)]
+pub(crate) struct Visitor {
+    person: Option<Person>,
+}
 
-impl ClientHandler for Visitor {}
+/// Somebody who answers every form in the same way.
+#[derive(Clone)]
+pub(crate) struct Person {
+    answer: ElicitResult,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl Person {
+    /// One who accepts with this content.
+    pub(crate) fn accepts(content: Value) -> Self {
+        Self { answer: ElicitResult::new(ElicitationAction::Accept).with_content(content), asked: Arc::default() }
+    }
+
+    /// One who says no.
+    pub(crate) fn declines() -> Self {
+        Self { answer: ElicitResult::new(ElicitationAction::Decline), asked: Arc::default() }
+    }
+
+    /// What was asked so far.
+    pub(crate) fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+impl ClientHandler for Visitor {
+    fn get_info(&self) -> ClientConfig {
+        let mut info = ClientConfig::default();
+        if self.person.is_some() {
+            info.capabilities = serde_json::from_value(serde_json::json!({ "elicitation": { "form": {} } })).expect("it is one");
+        }
+        info
+    }
+
+    async fn create_elicitation(&self, request: ElicitRequestParams, _: RequestContext<RoleClient>) -> Result<ElicitResult, ErrorData> {
+        let person = self.person.as_ref().expect("only a client that says so is asked");
+        if let ElicitRequestParams::FormElicitationParams { message, .. } = request {
+            person.asked.lock().unwrap().push(message);
+        }
+        Ok(person.answer.clone())
+    }
+}
 
 /// A connected client.
 pub(crate) struct Client {
@@ -131,8 +179,8 @@ impl Host {
         command.args(["serve", "--stdio", "--config"]).arg(self.write(&folder));
         let (transport, _) = TokioChildProcess::builder(command).stderr(Stdio::null()).spawn().expect("the program starts");
         let service = match era {
-            Era::Modern => Visitor.serve_with_lifecycle(transport, modern()).await.expect("the client connects"),
-            Era::Legacy => Visitor.serve(transport).await.expect("the client connects"),
+            Era::Modern => Visitor::default().serve_with_lifecycle(transport, modern()).await.expect("the client connects"),
+            Era::Legacy => Visitor::default().serve(transport).await.expect("the client connects"),
         };
         (Client { service }, folder)
     }
@@ -164,10 +212,19 @@ pub(crate) struct HttpHost {
 impl HttpHost {
     /// Connects a client.
     pub(crate) async fn connect(&self, era: Era) -> Client {
+        self.connect_as(era, Visitor::default()).await
+    }
+
+    /// Connects a client behind which a person can be asked.
+    pub(crate) async fn connect_with(&self, era: Era, person: &Person) -> Client {
+        self.connect_as(era, Visitor { person: Some(person.clone()) }).await
+    }
+
+    async fn connect_as(&self, era: Era, visitor: Visitor) -> Client {
         let transport = StreamableHttpClientTransport::from_uri(self.url.as_str());
         let service = match era {
-            Era::Modern => Visitor.serve_with_lifecycle(transport, modern()).await.expect("the client connects"),
-            Era::Legacy => Visitor.serve(transport).await.expect("the client connects"),
+            Era::Modern => visitor.serve_with_lifecycle(transport, modern()).await.expect("the client connects"),
+            Era::Legacy => visitor.serve(transport).await.expect("the client connects"),
         };
         Client { service }
     }
@@ -209,6 +266,11 @@ impl Client {
         Answer(called.unwrap_or_else(|error| panic!("`{tool}` was a protocol error: {error}")))
     }
 
+    /// Ends the client's session, as one that says goodbye does.
+    pub(crate) async fn leave(self) {
+        self.service.cancel().await.expect("it ends");
+    }
+
     /// The service itself, for what the others do not cover.
     pub(crate) fn service(&self) -> &RunningService<RoleClient, Visitor> {
         &self.service
@@ -234,6 +296,12 @@ impl Answer {
     /// The rows of it.
     pub(crate) fn rows(&self) -> Value {
         self.json()["rows"].clone()
+    }
+
+    /// Its error; a call that did not fail fails the test.
+    pub(crate) fn error(&self) -> Value {
+        assert_eq!(self.0.is_error, Some(true), "the call did not fail: {}", self.text());
+        self.0.structured_content.clone().expect("an error has structured content")["error"].clone()
     }
 
     /// The code of its error; a call that did not fail fails the test.

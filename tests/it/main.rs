@@ -4,6 +4,7 @@
 
 mod cache;
 mod commands;
+mod confirmations;
 mod database;
 mod faults;
 mod folder;
@@ -11,6 +12,7 @@ mod host;
 mod protocol;
 mod statements;
 mod tidy;
+mod transactions;
 
 /// A guest of `tests/guests`, built to a component.
 #[derive(Clone, Copy)]

@@ -17,6 +17,7 @@ use crate::capability::rows::GuestRows;
 use crate::capability::statement::Done;
 use crate::capability::statement::Sending;
 use crate::capability::statement::Way;
+use crate::capability::transaction::GuestTransaction;
 use crate::capability::value;
 use crate::config::Right;
 use crate::database::BatchError;
@@ -31,6 +32,7 @@ use crate::database::rows::RowLimits;
 use crate::database::rows::RowSet;
 use crate::database::statement::Statement;
 use crate::database::statement::StatementKind;
+use crate::database::transaction::Transaction;
 use crate::database::value::Value;
 use crate::database::versions::touched::Touched;
 
@@ -124,7 +126,25 @@ impl database_read::Host for State {
             Ok((database, statement, parameters(values)?))
         });
         match judged {
-            Ok((database, statement, values)) => self.read(&database, statement, values, options).await,
+            Ok((database, statement, values)) => self.read(&database, None, statement, values, options).await,
+            Err(error) => Ok(Err(error::to_guest(error))),
+        }
+    }
+
+    async fn query_in(
+        &mut self,
+        transaction: Resource<GuestTransaction>,
+        sql: String,
+        values: Vec<types::Value>,
+        options: database_read::Options,
+    ) -> ToGuest<Resource<GuestRows>> {
+        self.enter()?;
+        let judged = self.transaction(&transaction, Right::Read)?.and_then(|(database, transaction)| {
+            let statement = database.judge(&sql)?;
+            Ok((database, transaction, statement, parameters(values)?))
+        });
+        match judged {
+            Ok((database, transaction, statement, values)) => self.read(&database, Some(transaction), statement, values, options).await,
             Err(error) => Ok(Err(error::to_guest(error))),
         }
     }
@@ -142,12 +162,23 @@ impl database_read::Host for State {
             Ok(database) => database,
             Err(error) => return Ok(Err(error::to_guest(error))),
         };
-        let call = self.call.clone();
-        let prepared = async { Ok((database.explain(&call, &sql, analyze).await?, parameters(values)?)) };
-        match prepared.await {
-            Ok((statement, values)) => self.read(&database, statement, values, options).await,
-            Err(error) => Ok(Err(error::to_guest(error))),
-        }
+        self.explain_on(&database, None, &sql, values, analyze, options).await
+    }
+
+    async fn explain_in(
+        &mut self,
+        transaction: Resource<GuestTransaction>,
+        sql: String,
+        values: Vec<types::Value>,
+        analyze: bool,
+        options: database_read::Options,
+    ) -> ToGuest<Resource<GuestRows>> {
+        self.enter()?;
+        let (database, transaction) = match self.transaction(&transaction, Right::Read)? {
+            Ok(found) => found,
+            Err(error) => return Ok(Err(error::to_guest(error))),
+        };
+        self.explain_on(&database, Some(transaction), &sql, values, analyze, options).await
     }
 
     async fn fetch(&mut self, cursor: String, max_rows: Option<u32>) -> ToGuest<Resource<GuestRows>> {
@@ -167,9 +198,27 @@ impl database_read::Host for State {
 }
 
 impl State {
+    async fn explain_on(
+        &mut self,
+        database: &Arc<Database>,
+        transaction: Option<Arc<Transaction>>,
+        sql: &str,
+        values: Vec<types::Value>,
+        analyze: bool,
+        options: database_read::Options,
+    ) -> ToGuest<Resource<GuestRows>> {
+        let call = self.call.clone();
+        let prepared = async { Ok((database.explain(&call, sql, analyze).await?, parameters(values)?)) };
+        match prepared.await {
+            Ok((statement, values)) => self.read(database, transaction, statement, values, options).await,
+            Err(error) => Ok(Err(error::to_guest(error))),
+        }
+    }
+
     async fn read(
         &mut self,
         database: &Arc<Database>,
+        transaction: Option<Arc<Transaction>>,
         statement: Statement,
         values: Vec<Value>,
         options: database_read::Options,
@@ -178,11 +227,20 @@ impl State {
         let limits =
             if options.keep_rest { RowLimits { rows: page.rows.max(SPOOL_ROWS), bytes: page.bytes.max(SPOOL_BYTES) } } else { page };
         let timeout = time_limit(database, options.timeout_ms);
-        let way = Way { database, kinds: &[StatementKind::Read], in_transaction: false, limits };
+        let way = Way { database, kinds: &[StatementKind::Read], in_transaction: transaction.is_some(), limits };
         let passage = self.passage();
         let read = async |Sending { statement, values, to_be_kept }| {
-            let run = RunOptions { timeout, limits, setup: passage.setup(database, false).await?, from_primary: to_be_kept };
-            database.read(&passage.call, &statement, &values, &run).await.map(Done::from)
+            let rows = match &transaction {
+                None => {
+                    let run = RunOptions { timeout, limits, setup: passage.setup(database, false).await?, from_primary: to_be_kept };
+                    database.read(&passage.call, &statement, &values, &run).await
+                }
+                Some(transaction) => {
+                    let run = RunOptions::new(timeout, limits);
+                    database.read_in(&passage.call, transaction, &statement, &values, &run).await
+                }
+            };
+            rows.map(Done::from)
         };
         match passage.run(way, statement, values, read).await {
             Ok(done) => self.page(database, done.into_rows(), page, options.keep_rest),
@@ -191,30 +249,31 @@ impl State {
     }
 }
 
-/// A statement that is judged and may run, with its database and its parameters.
+/// A statement that is judged and may run, with where it runs and its parameters.
 struct Judged {
-    database: Arc<Database>,
+    place: Place,
     statement: Statement,
     values: Vec<Value>,
     timeout: Duration,
     limits: RowLimits,
 }
 
+/// Where what changes something runs.
+struct Place {
+    database: Arc<Database>,
+    transaction: Option<Arc<Transaction>>,
+}
+
 impl State {
-    /// Checks the right, judges the statement and counts the parameters of a run that may change something.
-    fn judge(
-        &self,
-        database: &str,
-        right: Right,
-        sql: &str,
-        values: Vec<types::Value>,
-        timeout_ms: Option<u32>,
-    ) -> Result<Judged, DatabaseError> {
-        let database = self.database(database, right)?;
-        let statement = database.judge(sql)?;
-        let values = parameters(values)?;
-        let (timeout, limits) = (time_limit(&database, timeout_ms), page_limits(&database, None));
-        Ok(Judged { database, statement, values, timeout, limits })
+    /// The place by the name of a database, when the plugin has `right` on it.
+    fn place(&self, database: &str, right: Right) -> Result<Place, DatabaseError> {
+        Ok(Place { database: self.database(database, right)?, transaction: None })
+    }
+
+    /// The place that a transaction is, when the plugin has `right` on its database.
+    fn place_in(&self, transaction: &Resource<GuestTransaction>, right: Right) -> wasmtime::Result<Result<Place, DatabaseError>> {
+        let found = self.transaction(transaction, right)?;
+        Ok(found.map(|(database, transaction)| Place { database, transaction: Some(transaction) }))
     }
 
     fn executed(&mut self, done: Result<Execution, DatabaseError>) -> ToGuest<database_write::Execution> {
@@ -223,27 +282,35 @@ impl State {
             Err(error) => Ok(Err(error::to_guest(error))),
         }
     }
-}
 
-impl database_write::Host for State {
-    async fn execute(
+    async fn write(
         &mut self,
-        database: String,
-        sql: String,
+        place: Result<Place, DatabaseError>,
+        sql: &str,
         values: Vec<types::Value>,
         timeout_ms: Option<u32>,
+        confirmation: Option<String>,
     ) -> ToGuest<database_write::Execution> {
-        self.enter()?;
-        let judged = self.judge(&database, Right::Write, &sql, values, timeout_ms);
         let passage = self.passage();
         let done = async {
-            let Judged { database, statement, values, timeout, limits } = judged?;
-            let way = Way { database: &database, kinds: &WRITES, in_transaction: false, limits };
+            let Judged { place: Place { database, transaction }, statement, values, timeout, limits } =
+                judge(place?, sql, values, timeout_ms)?;
+            let way = Way { database: &database, kinds: &WRITES, in_transaction: transaction.is_some(), limits };
+            let confirmation = confirmation.as_deref();
             let write = async |Sending { statement, values, .. }| {
-                let run = RunOptions { timeout, limits, setup: passage.setup(&database, true).await?, from_primary: true };
                 let touched = database.touched([&statement]);
                 let statements = vec![(statement, values.to_vec())];
-                let done = passage.write(&database, &touched, database.write(&passage.call, statements, &run)).await;
+                let done = match &transaction {
+                    None => {
+                        let run = RunOptions { timeout, limits, setup: passage.setup(&database, true).await?, from_primary: true };
+                        let writing = database.write(&passage.call, statements, confirmation, &run);
+                        passage.write(&database, &touched, writing).await
+                    }
+                    Some(transaction) => {
+                        let run = RunOptions::new(timeout, limits);
+                        database.write_in(&passage.call, transaction, statements, confirmation, &run).await
+                    }
+                };
                 let done = done.map_err(|failed| failed.error)?;
                 Ok(done.into_iter().next().unwrap_or(Execution { affected: 0, returned: None }).into())
             };
@@ -253,19 +320,19 @@ impl database_write::Host for State {
         self.executed(done)
     }
 
-    async fn batch(
+    async fn write_all(
         &mut self,
-        database: String,
+        place: Result<Place, DatabaseError>,
         statements: Vec<database_write::Statement>,
         timeout_ms: Option<u32>,
+        confirmation: Option<String>,
     ) -> wasmtime::Result<Result<Vec<database_write::Execution>, database_write::BatchError>> {
-        self.enter()?;
         let failed = |index: usize, error| database_write::BatchError {
             index: u32::try_from(index).unwrap_or(u32::MAX),
             error: error::to_guest(error),
         };
-        let database = match self.database(&database, Right::Write) {
-            Ok(database) => database,
+        let Place { database, transaction } = match place {
+            Ok(place) => place,
             Err(error) => return Ok(Err(failed(0, error))),
         };
         if statements.len() > BATCH {
@@ -282,19 +349,118 @@ impl database_write::Host for State {
             }
         }
         let (timeout, limits) = (time_limit(&database, timeout_ms), page_limits(&database, None));
-        let way = Way { database: &database, kinds: &WRITES, in_transaction: false, limits };
-        let passage = self.passage();
+        let way = Way { database: &database, kinds: &WRITES, in_transaction: transaction.is_some(), limits };
+        let (passage, confirmation) = (self.passage(), confirmation.as_deref());
         let write = async |statements| {
             let statements: Vec<(Statement, Vec<Value>)> = statements;
-            let setup = passage.setup(&database, true).await.map_err(|error| BatchError { index: 0, error })?;
-            let touched = database.touched(statements.iter().map(|(statement, _)| statement));
-            let run = RunOptions { timeout, limits, setup, from_primary: true };
-            passage.write(&database, &touched, database.write(&passage.call, statements, &run)).await
+            let Some(transaction) = &transaction else {
+                let setup = passage.setup(&database, true).await.map_err(|error| BatchError { index: 0, error })?;
+                let touched = database.touched(statements.iter().map(|(statement, _)| statement));
+                let run = RunOptions { timeout, limits, setup, from_primary: true };
+                let writing = database.write(&passage.call, statements, confirmation, &run);
+                return passage.write(&database, &touched, writing).await;
+            };
+            database.write_in(&passage.call, transaction, statements, confirmation, &RunOptions::new(timeout, limits)).await
         };
         match passage.run_batch(way, judged, write).await {
             Ok(executions) => Ok(Ok(executions.into_iter().map(|execution| self.execution(execution)).collect::<wasmtime::Result<_>>()?)),
             Err(error) => Ok(Err(failed(error.index, error.error))),
         }
+    }
+
+    async fn administer(
+        &mut self,
+        place: Result<Place, DatabaseError>,
+        sql: &str,
+        values: Vec<types::Value>,
+        timeout_ms: Option<u32>,
+        confirmation: Option<String>,
+    ) -> ToGuest<database_write::Execution> {
+        let passage = self.passage();
+        let done = async {
+            let Judged { place: Place { database, transaction }, statement, values, timeout, limits } =
+                judge(place?, sql, values, timeout_ms)?;
+            let kinds = [StatementKind::Admin];
+            let way = Way { database: &database, kinds: &kinds, in_transaction: transaction.is_some(), limits };
+            let confirmation = confirmation.as_deref();
+            let administer = async |Sending { statement, values, .. }| {
+                let Some(transaction) = &transaction else {
+                    let run = RunOptions { timeout, limits, setup: passage.setup(&database, true).await?, from_primary: true };
+                    let administering = async {
+                        let done = database.administer(&passage.call, statement, values.to_vec(), confirmation, &run).await;
+                        done.map_err(|error| BatchError { index: 0, error })
+                    };
+                    let done = passage.write(&database, &Touched::schema(), administering).await;
+                    return done.map(Done::from).map_err(|failed| failed.error);
+                };
+                let run = RunOptions::new(timeout, limits);
+                let done = database.administer_in(&passage.call, transaction, statement, values.to_vec(), confirmation, &run).await;
+                done.map(Done::from)
+            };
+            Ok(passage.run(way, statement, values, administer).await?.into_execution())
+        };
+        let done = done.await;
+        self.executed(done)
+    }
+}
+
+/// Judges the statement and counts the parameters of a run that may change something.
+fn judge(place: Place, sql: &str, values: Vec<types::Value>, timeout_ms: Option<u32>) -> Result<Judged, DatabaseError> {
+    let statement = place.database.judge(sql)?;
+    let values = parameters(values)?;
+    let (timeout, limits) = (time_limit(&place.database, timeout_ms), page_limits(&place.database, None));
+    Ok(Judged { place, statement, values, timeout, limits })
+}
+
+impl database_write::Host for State {
+    async fn execute(
+        &mut self,
+        database: String,
+        sql: String,
+        values: Vec<types::Value>,
+        timeout_ms: Option<u32>,
+        confirmation: Option<String>,
+    ) -> ToGuest<database_write::Execution> {
+        self.enter()?;
+        let place = self.place(&database, Right::Write);
+        self.write(place, &sql, values, timeout_ms, confirmation).await
+    }
+
+    async fn batch(
+        &mut self,
+        database: String,
+        statements: Vec<database_write::Statement>,
+        timeout_ms: Option<u32>,
+        confirmation: Option<String>,
+    ) -> wasmtime::Result<Result<Vec<database_write::Execution>, database_write::BatchError>> {
+        self.enter()?;
+        let place = self.place(&database, Right::Write);
+        self.write_all(place, statements, timeout_ms, confirmation).await
+    }
+
+    async fn execute_in(
+        &mut self,
+        transaction: Resource<GuestTransaction>,
+        sql: String,
+        values: Vec<types::Value>,
+        timeout_ms: Option<u32>,
+        confirmation: Option<String>,
+    ) -> ToGuest<database_write::Execution> {
+        self.enter()?;
+        let place = self.place_in(&transaction, Right::Write)?;
+        self.write(place, &sql, values, timeout_ms, confirmation).await
+    }
+
+    async fn batch_in(
+        &mut self,
+        transaction: Resource<GuestTransaction>,
+        statements: Vec<database_write::Statement>,
+        timeout_ms: Option<u32>,
+        confirmation: Option<String>,
+    ) -> wasmtime::Result<Result<Vec<database_write::Execution>, database_write::BatchError>> {
+        self.enter()?;
+        let place = self.place_in(&transaction, Right::Write)?;
+        self.write_all(place, statements, timeout_ms, confirmation).await
     }
 }
 
@@ -305,26 +471,24 @@ impl database_admin::Host for State {
         sql: String,
         values: Vec<types::Value>,
         timeout_ms: Option<u32>,
+        confirmation: Option<String>,
     ) -> ToGuest<database_write::Execution> {
         self.enter()?;
-        let judged = self.judge(&database, Right::Admin, &sql, values, timeout_ms);
-        let passage = self.passage();
-        let done = async {
-            let Judged { database, statement, values, timeout, limits } = judged?;
-            let way = Way { database: &database, kinds: &[StatementKind::Admin], in_transaction: false, limits };
-            let administer = async |Sending { statement, values, .. }| {
-                let run = RunOptions { timeout, limits, setup: passage.setup(&database, true).await?, from_primary: true };
-                let administering = async {
-                    let done = database.administer(&passage.call, statement, values.to_vec(), &run).await;
-                    done.map_err(|error| BatchError { index: 0, error })
-                };
-                let done = passage.write(&database, &Touched::schema(), administering).await;
-                done.map(Done::from).map_err(|failed| failed.error)
-            };
-            Ok(passage.run(way, statement, values, administer).await?.into_execution())
-        };
-        let done = done.await;
-        self.executed(done)
+        let place = self.place(&database, Right::Admin);
+        self.administer(place, &sql, values, timeout_ms, confirmation).await
+    }
+
+    async fn execute_in(
+        &mut self,
+        transaction: Resource<GuestTransaction>,
+        sql: String,
+        values: Vec<types::Value>,
+        timeout_ms: Option<u32>,
+        confirmation: Option<String>,
+    ) -> ToGuest<database_write::Execution> {
+        self.enter()?;
+        let place = self.place_in(&transaction, Right::Admin)?;
+        self.administer(place, &sql, values, timeout_ms, confirmation).await
     }
 }
 

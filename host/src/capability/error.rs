@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::bindings::tidegate::plugin::types;
+use crate::database::error::Confirmation;
 use crate::database::error::DatabaseError;
 use crate::database::error::Effect;
 use crate::database::error::ErrorKind;
@@ -21,23 +22,38 @@ macro_rules! kinds {
             };
             match error.kind {
                 $(ErrorKind::$kind => types::DatabaseError::$kind(failure),)*
+                ErrorKind::ConfirmationRequired => types::DatabaseError::ConfirmationRequired(question(failure, error.confirmation)),
             }
         }
 
         /// An error that a guest handed on.
         pub(crate) fn from_guest(error: types::DatabaseError) -> DatabaseError {
-            let (kind, failure) = match error {
-                $(types::DatabaseError::$kind(failure) => (ErrorKind::$kind, failure),)*
+            let (kind, failure, confirmation) = match error {
+                $(types::DatabaseError::$kind(failure) => (ErrorKind::$kind, failure, None),)*
+                types::DatabaseError::ConfirmationRequired(question) => {
+                    let types::Confirmation { failure, affected, token, expires_in_seconds } = question;
+                    let confirmation = Confirmation { affected, token, expires_in_seconds };
+                    (ErrorKind::ConfirmationRequired, failure, Some(Box::new(confirmation)))
+                }
             };
             DatabaseError {
                 hint: failure.hint,
                 sqlstate: failure.sqlstate,
                 effect: if failure.effect_unknown { Effect::Unknown } else { Effect::None },
                 retry_after: failure.retry_after_ms.map(|ms| Duration::from_millis(ms.into())),
+                confirmation,
                 ..DatabaseError::new(kind, failure.message)
             }
         }
     };
+}
+
+fn question(failure: types::Failure, confirmation: Option<Box<Confirmation>>) -> types::Confirmation {
+    // Without a token nothing can be confirmed, which is the safe side.
+    let confirmation = confirmation.map(|confirmation| *confirmation);
+    let Confirmation { affected, token, expires_in_seconds } =
+        confirmation.unwrap_or(Confirmation { affected: None, token: String::new(), expires_in_seconds: 0 });
+    types::Confirmation { failure, affected, token, expires_in_seconds }
 }
 
 kinds!(
@@ -59,5 +75,6 @@ kinds!(
     TooLarge,
     NotSupported,
     UnknownCursor,
+    TransactionNotFound,
     Failed,
 );

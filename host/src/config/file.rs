@@ -16,6 +16,7 @@ use toml::de::DeTable;
 pub use super::section::Problem;
 
 use super::Config;
+use super::ConfirmConfig;
 use super::DatabaseConfig;
 use super::DatabaseName;
 use super::EngineKind;
@@ -35,6 +36,7 @@ use super::Schemas;
 use super::Secret;
 use super::ServerConfig;
 use super::TlsConfig;
+use super::TransactionConfig;
 use super::cache;
 use super::environment;
 use super::outage;
@@ -207,6 +209,8 @@ fn read_database(name: &str, mut section: Section<'_>, folder: &Path) -> Option<
         _ => None,
     });
     let pool = read_pool(section.table("pool"));
+    let transactions = read_transactions(section.table("transactions"));
+    let confirm = read_confirm(section.table("confirm"));
     let tls = read_tls(section.table("tls"));
     let statement_timeout = section.duration("statement_timeout", Duration::from_millis(10), DAY);
     let max_rows = section.number("max_rows", 1, 1_000_000);
@@ -223,6 +227,8 @@ fn read_database(name: &str, mut section: Section<'_>, folder: &Path) -> Option<
         url: Secret::new(anchor(engine, url?, folder)),
         mode: mode.unwrap_or_default(),
         pool,
+        transactions,
+        confirm,
         statement_timeout: statement_timeout.unwrap_or(defaults.statement_timeout),
         max_rows: max_rows.unwrap_or(defaults.max_rows),
         max_bytes: max_bytes.unwrap_or(defaults.max_bytes),
@@ -260,6 +266,28 @@ fn read_pool(mut section: Section<'_>) -> PoolConfig {
     };
     section.finish();
     pool
+}
+
+fn read_transactions(mut section: Section<'_>) -> TransactionConfig {
+    let defaults = TransactionConfig::default();
+    let transactions = TransactionConfig {
+        lease: section.duration("lease", Duration::from_millis(100), DAY).unwrap_or(defaults.lease),
+        max_duration: section.duration("max_duration", Duration::from_millis(100), DAY).unwrap_or(defaults.max_duration),
+        max_per_caller: section.number("max_per_caller", 0, 1_000).unwrap_or(defaults.max_per_caller),
+    };
+    section.finish();
+    transactions
+}
+
+/// `rows = 0` means that no number of rows is asked about.
+fn read_confirm(mut section: Section<'_>) -> ConfirmConfig {
+    let defaults = ConfirmConfig::default();
+    let confirm = ConfirmConfig {
+        destructive: section.boolean("destructive").unwrap_or(defaults.destructive),
+        rows: section.number("rows", 0, u32::MAX).map_or(defaults.rows, |rows| (rows > 0).then_some(u64::from(rows))),
+    };
+    section.finish();
+    confirm
 }
 
 fn read_tls(mut section: Section<'_>) -> TlsConfig {
@@ -403,6 +431,8 @@ mod tests {
             breaker = { failures = 3, open_for = "5s" }
             replicas = ["${DB}", "postgres://r/d"]
             max_replica_lag = "4s"
+            transactions = { lease = "5s", max_duration = "1m", max_per_caller = 2 }
+            confirm = { destructive = false, rows = 0 }
             statement_timeout = "7s"
             max_rows = 5
             max_bytes = "2 KiB"
@@ -419,6 +449,8 @@ mod tests {
         assert_eq!(main.replicas.urls.iter().map(Secret::reveal).collect::<Vec<_>>(), ["postgres://u:p@h/d", "postgres://r/d"]);
         assert_eq!(main.replicas.max_lag, Duration::from_secs(4));
         assert_eq!((main.statement_timeout, main.max_rows, main.max_bytes), (Duration::from_secs(7), 5, 2048));
+        assert_eq!((main.transactions.lease, main.transactions.max_duration), (Duration::from_secs(5), Duration::from_mins(1)));
+        assert_eq!((main.transactions.max_per_caller, main.confirm.destructive, main.confirm.rows), (2, false, None));
         assert_eq!(main.tls.root_certificate.as_deref(), Some(Path::new("/etc/ca.pem")));
     }
 

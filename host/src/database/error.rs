@@ -42,6 +42,10 @@ pub enum ErrorKind {
     NotSupported,
     /// No such cursor of this caller.
     UnknownCursor,
+    /// No such transaction of this caller, or it has ended.
+    TransactionNotFound,
+    /// Destroys much, and nobody has said yes to it.
+    ConfirmationRequired,
     /// Refused by the database for another reason.
     Failed,
 }
@@ -67,6 +71,8 @@ impl ErrorKind {
             Self::Unavailable => "DATABASE_UNAVAILABLE",
             Self::TooLarge => "TOO_LARGE",
             Self::NotSupported => "NOT_SUPPORTED",
+            Self::TransactionNotFound => "TRANSACTION_NOT_FOUND",
+            Self::ConfirmationRequired => "CONFIRMATION_REQUIRED",
             Self::Failed => "STATEMENT_FAILED",
         }
     }
@@ -123,12 +129,34 @@ pub struct DatabaseError {
     pub effect: Effect,
     /// When the same may work again, where that is known.
     pub retry_after: Option<Duration>,
+    /// What a yes takes, when the kind is `ConfirmationRequired`.
+    pub confirmation: Option<Box<Confirmation>>,
+}
+
+/// What a yes to a statement takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Confirmation {
+    /// Rows that it would change, where they could be counted.
+    pub affected: Option<u64>,
+    /// To be passed along with the same statement.
+    pub token: String,
+    /// Seconds until the token is worth nothing.
+    pub expires_in_seconds: u32,
 }
 
 impl DatabaseError {
     /// An error with a message and nothing else.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), hint: None, sqlstate: None, fault: Fault::Statement, effect: Effect::None, retry_after: None }
+        Self {
+            kind,
+            message: message.into(),
+            hint: None,
+            sqlstate: None,
+            fault: Fault::Statement,
+            effect: Effect::None,
+            retry_after: None,
+            confirmation: None,
+        }
     }
 
     /// Adds what to try next.

@@ -16,6 +16,7 @@ mod surroundings;
 mod temporal;
 #[cfg(test)]
 mod tests;
+pub(super) mod transaction;
 mod types;
 mod wkt;
 mod write;
@@ -32,6 +33,7 @@ use super::catalog::Schema;
 use super::catalog::Table;
 use super::catalog::TableFilter;
 use super::catalog::TableSummary;
+use super::confirmation::Guard;
 use super::dependencies::Facts;
 use super::error::DatabaseError;
 use super::replicas::Mark;
@@ -74,13 +76,25 @@ impl MySql {
     }
 
     /// Runs statements in one transaction, committed when all of them succeed. One of kind `Admin` runs alone, without.
+    #[cfg(test)]
     pub(super) async fn write(
         &self,
         call: &Call,
         statements: Vec<(Statement, Vec<Value>)>,
         options: &RunOptions,
     ) -> Result<Vec<Execution>, BatchError> {
-        self.run_write(call, statements, options).await
+        self.write_guarded(call, statements, Guard::Free, options).await
+    }
+
+    /// As [`write`](Self::write), unless `guard` does not let it pass.
+    pub(super) async fn write_guarded(
+        &self,
+        call: &Call,
+        statements: Vec<(Statement, Vec<Value>)>,
+        guard: Guard,
+        options: &RunOptions,
+    ) -> Result<Vec<Execution>, BatchError> {
+        self.run_write(call, statements, guard, options).await
     }
 
     /// Facts about the database and the role.

@@ -17,6 +17,7 @@ mod query;
 mod rows;
 mod shape;
 mod surroundings;
+pub(super) mod transaction;
 mod types;
 mod volatility;
 mod write;
@@ -36,6 +37,7 @@ use super::catalog::Schema;
 use super::catalog::Table;
 use super::catalog::TableFilter;
 use super::catalog::TableSummary;
+use super::confirmation::Guard;
 use super::dependencies::Facts;
 use super::error::DatabaseError;
 use super::error::ErrorKind;
@@ -124,13 +126,25 @@ impl Postgres {
     }
 
     /// Runs statements in one transaction, committed when all of them succeed.
+    #[cfg(test)]
     pub(super) async fn write(
         &self,
         call: &Call,
         statements: Vec<(Statement, Vec<Value>)>,
         options: &RunOptions,
     ) -> Result<Vec<Execution>, BatchError> {
-        write::write(&self.inner, call, statements, options).await
+        self.write_guarded(call, statements, Guard::Free, options).await
+    }
+
+    /// As [`write`](Self::write), unless `guard` does not let it pass.
+    pub(super) async fn write_guarded(
+        &self,
+        call: &Call,
+        statements: Vec<(Statement, Vec<Value>)>,
+        guard: Guard,
+        options: &RunOptions,
+    ) -> Result<Vec<Execution>, BatchError> {
+        write::write(&self.inner, call, statements, guard, options).await
     }
 
     /// Facts about the database and the role.

@@ -16,7 +16,8 @@ mod raw;
 mod run;
 mod session;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
+pub(super) mod transaction;
 mod types;
 
 use std::sync::Arc;
@@ -35,6 +36,7 @@ use super::catalog::Schema;
 use super::catalog::Table;
 use super::catalog::TableFilter;
 use super::catalog::TableSummary;
+use super::confirmation::Guard;
 use super::dependencies::Facts;
 use super::error::DatabaseError;
 use super::error::Effect;
@@ -82,10 +84,22 @@ impl Sqlite {
     }
 
     /// Runs statements in one transaction, committed when all of them succeed.
+    #[cfg(test)]
     pub(super) async fn write(
         &self,
         call: &Call,
         statements: Vec<(Statement, Vec<Value>)>,
+        options: &RunOptions,
+    ) -> Result<Vec<Execution>, BatchError> {
+        self.write_guarded(call, statements, Guard::Free, options).await
+    }
+
+    /// As [`write`](Self::write), unless `guard` does not let it pass.
+    pub(super) async fn write_guarded(
+        &self,
+        call: &Call,
+        statements: Vec<(Statement, Vec<Value>)>,
+        guard: Guard,
         options: &RunOptions,
     ) -> Result<Vec<Execution>, BatchError> {
         let index = Arc::new(AtomicUsize::new(0));
@@ -93,7 +107,7 @@ impl Sqlite {
         let (running, ends, limits) = (index.clone(), ending.clone(), options.limits);
         let text_bytes = statements.iter().map(|(statement, _)| statement.text.len()).max().unwrap_or(0);
         let job = Job { wants: Wants::Writer, limit: options.timeout, text_bytes };
-        let work = move |session: &Session<'_>| query::write(session, &statements, limits, &running, &ends);
+        let work = move |session: &Session<'_>| query::write(session, &statements, guard, limits, &running, &ends);
         let done = match self.create_if_asked(call, job.limit).await {
             Ok(()) => session::run(&self.pools, call, job, work).await,
             Err(error) => Err(error),

@@ -9,6 +9,7 @@ mod builtin;
 mod cache;
 mod calls;
 mod comment;
+mod destructive;
 mod functions;
 mod gate;
 mod lexer;
@@ -65,6 +66,8 @@ pub struct Statement {
     /// Functions that a reading or writing statement calls and that are not built in, sorted; the engine's volatility decides on
     /// them. Lower case, with the schema when it is written; a part that needs quotes has them (`public."My func"`).
     pub functions: Vec<String>,
+    /// Why it has to be asked about before it runs, in words: it changes every row of a table, drops or empties something.
+    pub destructive: Option<String>,
     /// Whether the text is certain to leave no trace in the session, so that it may run without a wrapping transaction.
     ///
     /// That is as far as a text tells: what a view calls is not seen in it. The engines look at the tables before they rely on it.
@@ -107,7 +110,7 @@ impl Statement {
     pub(super) fn judge(text: &str, engine: EngineKind) -> Result<Self, DatabaseError> {
         let tokens = lexer::tokens(text, engine)?;
         let tokens = single::single(&tokens, engine)?;
-        let gate::Judgement { mut verdict, verb, mut functions, calls_only_pure } = gate::judge(tokens, engine)?;
+        let gate::Judgement { mut verdict, verb, mut functions, calls_only_pure, destructive } = gate::judge(tokens, engine)?;
         let span = tokens.first().map_or(0, |first| first.start)..tokens.last().map_or(0, |last| last.end);
         let text = &text[span];
         let parsed = parser::look_at(text, tokens.len(), engine);
@@ -131,6 +134,7 @@ impl Statement {
         if !matches!(verdict.kind, StatementKind::Read | StatementKind::Write) {
             functions.clear();
         }
-        Ok(Self { text: text.into(), engine, kind: verdict.kind, verb, tables, reason: verdict.reason, functions, traceless })
+        let destructive = destructive.filter(|_| verdict.kind != StatementKind::Read);
+        Ok(Self { text: text.into(), engine, kind: verdict.kind, verb, tables, reason: verdict.reason, functions, destructive, traceless })
     }
 }

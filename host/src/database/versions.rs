@@ -102,6 +102,8 @@ impl Outcome {
             | ErrorKind::TooLarge
             | ErrorKind::NotSupported
             | ErrorKind::UnknownCursor
+            | ErrorKind::TransactionNotFound
+            | ErrorKind::ConfirmationRequired
             | ErrorKind::Failed => Self::Settled,
         }
     }

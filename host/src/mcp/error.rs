@@ -117,6 +117,11 @@ fn database_failure(error: DatabaseError) -> Failure {
     if unknown {
         details.insert("effect".into(), "unknown".into());
     }
+    if let Some(confirmation) = error.confirmation {
+        details.insert("confirm".into(), confirmation.token.into());
+        details.insert("affected".into(), json!(confirmation.affected));
+        details.insert("expires_in_seconds".into(), confirmation.expires_in_seconds.into());
+    }
     let details = (!details.is_empty()).then_some(Value::Object(details));
     // What may have taken effect is not to be run again without a look.
     Failure { code: code.to_owned(), message: error.message, hint, retryable: retryable && !unknown, details }

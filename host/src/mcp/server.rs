@@ -54,6 +54,7 @@ use super::listener;
 use super::listener::ClientListener;
 use super::prompts;
 use super::resources;
+use super::tenure::Tenure;
 use super::tools;
 use super::tools::ToolCache;
 use crate::call::Call;
@@ -119,6 +120,7 @@ pub(super) struct Shared {
 pub struct Server {
     pub(super) shared: Arc<Shared>,
     pub(super) session: Arc<Session>,
+    tenure: Arc<Tenure>,
 }
 
 impl Server {
@@ -146,13 +148,13 @@ impl Server {
             config,
             result_meta,
         };
-        Ok(Self { shared: Arc::new(shared), session: Arc::default() })
+        Ok(Self { shared: Arc::new(shared), session: Arc::default(), tenure: Arc::default() })
     }
 
     /// The same server for another session: log level and subscriptions are its own.
     #[must_use]
     pub fn for_session(&self) -> Self {
-        Self { shared: self.shared.clone(), session: Arc::default() }
+        Self { shared: self.shared.clone(), session: Arc::default(), tenure: Arc::default() }
     }
 
     /// Ends all streams of news in order. Calls go on.
@@ -198,6 +200,7 @@ impl Server {
         let mut call = Call::new(Self::caller(context), self.shared.options.call_limit);
         call.cancellation = context.ct.child_token();
         call.features = features(context);
+        call.client = self.tenure.client();
         let token = context.meta.get_progress_token();
         let least = self.least_level(context);
         if token.is_none() && least.is_none() {
@@ -367,6 +370,7 @@ impl ServerHandler for Server {
     }
 
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
+        self.tenure.begin(self.dispatcher().databases());
         self.shared.legacy.add(context.peer, self.session.clone());
     }
 

@@ -130,6 +130,17 @@ pub struct Round {
     pub state: Option<String>,
 }
 
+impl Round {
+    /// Whether the person accepted a form of the round before and said yes to something in it.
+    pub fn accepts_a_form(&self) -> bool {
+        self.responses.iter().any(|(_, answer)| {
+            let content = answer.get("content").and_then(|content| content.as_object());
+            answer.get("action").is_some_and(|action| action == "accept")
+                && content.is_some_and(|fields| fields.values().any(|value| *value == serde_json::Value::Bool(true)))
+        })
+    }
+}
+
 /// How a call of any kind ended.
 #[derive(Clone, Debug)]
 pub enum Outcome<T> {

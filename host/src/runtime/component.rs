@@ -33,6 +33,7 @@ use crate::bindings::exports::tidegate::plugin::prompts;
 use crate::bindings::exports::tidegate::plugin::query_hooks;
 use crate::bindings::exports::tidegate::plugin::resources;
 use crate::bindings::exports::tidegate::plugin::tools;
+use crate::call::Brought;
 use crate::call::Call;
 use crate::capability;
 use crate::capability::Announced;
@@ -163,6 +164,8 @@ impl Component {
         round: &Round,
     ) -> Answered<Outcome<Vec<Content>>> {
         let Some(indices) = &self.tools else { return unknown("tool", name) };
+        let brought = Brought::new(arguments.clone(), round.accepts_a_form());
+        let call = &Call { brought: Arc::new(brought), ..call.clone() };
         let request = tools::Call { name: name.into(), arguments, round: exports::round(round, call) };
         call_export!(self, indices, call, guest, services, call_call_tool(&request), exports::tool_outcome)
     }

@@ -7,6 +7,7 @@ use crate::test::Ran;
 use crate::test::ResultRows;
 use crate::test::State;
 use crate::test::state;
+use crate::types::Confirmation;
 use crate::types::DatabaseError;
 use crate::types::Failure;
 use crate::types::Value;
@@ -21,7 +22,33 @@ fn find(state: &State, database: &str) -> Result<String, DatabaseError> {
 }
 
 fn ran(state: &State, database: &str, sql: &str, parameters: &[Value], timeout_ms: Option<u32>) -> Result<Ran, DatabaseError> {
-    Ok(Ran { database: find(state, database)?, sql: sql.to_owned(), parameters: parameters.to_vec(), timeout_ms })
+    Ok(Ran { database: find(state, database)?, sql: sql.to_owned(), parameters: parameters.to_vec(), timeout_ms, transaction: None })
+}
+
+fn ran_in(
+    state: &State,
+    transaction: &transaction::Transaction,
+    sql: &str,
+    parameters: &[Value],
+    timeout_ms: Option<u32>,
+) -> Result<Ran, DatabaseError> {
+    let database = transaction::open(state, &transaction.handle)?.database.clone();
+    let handle = Some(transaction.handle.clone());
+    Ok(Ran { transaction: handle, ..ran(state, &database, sql, parameters, timeout_ms)? })
+}
+
+/// Asks about a statement that was announced as one to ask about, unless `confirmation` is its token, which is used up.
+fn confirm(state: &mut State, sql: &str, confirmation: Option<&str>) -> Result<(), DatabaseError> {
+    let Some(affected) = state.asked.get(sql).copied() else { return Ok(()) };
+    let issued = confirmation.and_then(|token| state.tokens.remove(token));
+    if issued.is_some_and(|text| text == sql) {
+        return Ok(());
+    }
+    state.issued += 1;
+    let token = format!("token-{}", state.issued);
+    state.tokens.insert(token.clone(), sql.to_owned());
+    let failure = Failure::new("it destroys much");
+    Err(DatabaseError::ConfirmationRequired(Confirmation { failure, affected, token, expires_in_seconds: 300 }))
 }
 
 fn answer(state: &State, sql: &str) -> Result<Answer, DatabaseError> {
@@ -110,6 +137,7 @@ fn cut(state: &mut State, mut result: ResultRows, max_rows: Option<u32>, keep_re
 /// The fake of `database-read`.
 pub(crate) mod database_read {
     use super::rows::Rows;
+    use super::transaction::Transaction;
     use super::*;
     use crate::database_read::Inspection;
     use crate::database_read::Options;
@@ -141,6 +169,31 @@ pub(crate) mod database_read {
         read(&mut state, sql, options)
     }
 
+    pub(crate) fn query_in(transaction: &Transaction, sql: &str, parameters: &[Value], options: Options) -> Result<Rows, DatabaseError> {
+        let state = state();
+        let mut state = state.borrow_mut();
+        let ran = ran_in(&state, transaction, sql, parameters, options.timeout_ms)?;
+        state.events.push(Event::Query(ran));
+        if judge(&state, sql).0 != StatementKind::Read {
+            return Err(DatabaseError::ReadOnly(Failure::new("the statement would write")));
+        }
+        read(&mut state, sql, options)
+    }
+
+    pub(crate) fn explain_in(
+        transaction: &Transaction,
+        sql: &str,
+        parameters: &[Value],
+        analyze: bool,
+        options: Options,
+    ) -> Result<Rows, DatabaseError> {
+        let state = state();
+        let mut state = state.borrow_mut();
+        let ran = ran_in(&state, transaction, sql, parameters, options.timeout_ms)?;
+        state.events.push(Event::Explain(ran, analyze));
+        read(&mut state, sql, options)
+    }
+
     pub(crate) fn fetch(cursor: &str, max_rows: Option<u32>) -> Result<Rows, DatabaseError> {
         let state = state();
         let mut state = state.borrow_mut();
@@ -164,6 +217,7 @@ pub(crate) mod database_read {
 /// The fake of `database-write`.
 pub(crate) mod database_write {
     use super::rows::Rows;
+    use super::transaction::Transaction;
     use super::*;
     use crate::database_write::Statement;
 
@@ -177,31 +231,79 @@ pub(crate) mod database_write {
         pub(crate) error: DatabaseError,
     }
 
-    pub(crate) fn execute(database: &str, sql: &str, parameters: &[Value], timeout_ms: Option<u32>) -> Result<Execution, DatabaseError> {
+    pub(crate) fn execute(
+        database: &str,
+        sql: &str,
+        parameters: &[Value],
+        timeout_ms: Option<u32>,
+        confirmation: Option<&str>,
+    ) -> Result<Execution, DatabaseError> {
         let state = state();
         let mut state = state.borrow_mut();
         let ran = ran(&state, database, sql, parameters, timeout_ms)?;
-        writable(&state, &ran.database)?;
-        state.events.push(Event::Execute(ran));
-        run(&mut state, sql)
+        executed(&mut state, ran, confirmation)
     }
 
-    pub(crate) fn batch(database: &str, statements: &[Statement], timeout_ms: Option<u32>) -> Result<Vec<Execution>, BatchError> {
+    pub(crate) fn execute_in(
+        transaction: &Transaction,
+        sql: &str,
+        parameters: &[Value],
+        timeout_ms: Option<u32>,
+        confirmation: Option<&str>,
+    ) -> Result<Execution, DatabaseError> {
         let state = state();
         let mut state = state.borrow_mut();
+        let ran = ran_in(&state, transaction, sql, parameters, timeout_ms)?;
+        executed(&mut state, ran, confirmation)
+    }
+
+    fn executed(state: &mut State, ran: Ran, confirmation: Option<&str>) -> Result<Execution, DatabaseError> {
+        writable(state, &ran.database)?;
+        let sql = ran.sql.clone();
+        state.events.push(Event::Execute(ran));
+        confirm(state, &sql, confirmation)?;
+        run(state, &sql)
+    }
+
+    pub(crate) fn batch(
+        database: &str,
+        statements: &[Statement],
+        timeout_ms: Option<u32>,
+        confirmation: Option<&str>,
+    ) -> Result<Vec<Execution>, BatchError> {
+        let state = state();
+        let mut state = state.borrow_mut();
+        let ran = statements.iter().map(|step| ran(&state, database, &step.sql, &step.parameters, timeout_ms)).collect();
+        batched(&mut state, ran, confirmation)
+    }
+
+    pub(crate) fn batch_in(
+        transaction: &Transaction,
+        statements: &[Statement],
+        timeout_ms: Option<u32>,
+        confirmation: Option<&str>,
+    ) -> Result<Vec<Execution>, BatchError> {
+        let state = state();
+        let mut state = state.borrow_mut();
+        let ran = statements.iter().map(|step| ran_in(&state, transaction, &step.sql, &step.parameters, timeout_ms)).collect();
+        batched(&mut state, ran, confirmation)
+    }
+
+    fn batched(
+        state: &mut State,
+        statements: Result<Vec<Ran>, DatabaseError>,
+        confirmation: Option<&str>,
+    ) -> Result<Vec<Execution>, BatchError> {
         let first = |error| BatchError { index: 0, error };
-        let name = find(&state, database).map_err(first)?;
-        writable(&state, &name).map_err(first)?;
-        let ran = statements.iter().map(|statement| {
-            let (sql, parameters) = (statement.sql.clone(), statement.parameters.clone());
-            Ran { database: name.clone(), sql, parameters, timeout_ms }
+        let statements = statements.map_err(first)?;
+        if let Some(statement) = statements.first() {
+            writable(state, &statement.database).map_err(first)?;
+        }
+        state.events.push(Event::Batch(statements.clone()));
+        let run = statements.iter().zip(0..).map(|(statement, index)| {
+            let done = confirm(state, &statement.sql, confirmation).and_then(|()| run(state, &statement.sql));
+            done.map_err(|error| BatchError { index, error })
         });
-        let event = Event::Batch(ran.collect());
-        state.events.push(event);
-        let run = statements
-            .iter()
-            .zip(0..)
-            .map(|(statement, index)| run(&mut state, &statement.sql).map_err(|error| BatchError { index, error }));
         run.collect()
     }
 
@@ -226,15 +328,162 @@ pub(crate) mod database_write {
 /// The fake of `database-admin`.
 pub(crate) mod database_admin {
     use super::database_write::Execution;
+    use super::transaction::Transaction;
     use super::*;
 
-    pub(crate) fn execute(database: &str, sql: &str, parameters: &[Value], timeout_ms: Option<u32>) -> Result<Execution, DatabaseError> {
+    pub(crate) fn execute(
+        database: &str,
+        sql: &str,
+        parameters: &[Value],
+        timeout_ms: Option<u32>,
+        confirmation: Option<&str>,
+    ) -> Result<Execution, DatabaseError> {
         let state = state();
         let mut state = state.borrow_mut();
         let ran = ran(&state, database, sql, parameters, timeout_ms)?;
-        database_write::writable(&state, &ran.database)?;
+        executed(&mut state, ran, confirmation)
+    }
+
+    pub(crate) fn execute_in(
+        transaction: &Transaction,
+        sql: &str,
+        parameters: &[Value],
+        timeout_ms: Option<u32>,
+        confirmation: Option<&str>,
+    ) -> Result<Execution, DatabaseError> {
+        let state = state();
+        let mut state = state.borrow_mut();
+        let ran = ran_in(&state, transaction, sql, parameters, timeout_ms)?;
+        executed(&mut state, ran, confirmation)
+    }
+
+    fn executed(state: &mut State, ran: Ran, confirmation: Option<&str>) -> Result<Execution, DatabaseError> {
+        database_write::writable(state, &ran.database)?;
+        let sql = ran.sql.clone();
         state.events.push(Event::Admin(ran));
-        database_write::run(&mut state, sql)
+        confirm(state, &sql, confirmation)?;
+        database_write::run(state, &sql)
+    }
+}
+
+/// The fake of `transaction`.
+pub(crate) mod transaction {
+    use super::*;
+    use crate::transaction::Access;
+    use crate::transaction::Description;
+    use crate::transaction::Detached;
+    use crate::transaction::Options;
+
+    /// A transaction as a guest holds it.
+    pub(crate) struct Transaction {
+        pub(super) handle: String,
+        /// Whether it was begun here and nobody else knows of it.
+        own: std::cell::Cell<bool>,
+    }
+
+    /// What the state knows of one that is open.
+    #[derive(Clone)]
+    pub(crate) struct Open {
+        pub(crate) database: String,
+        options: Options,
+        savepoints: Vec<String>,
+    }
+
+    pub(super) fn open<'s>(state: &'s State, handle: &str) -> Result<&'s Open, DatabaseError> {
+        state.transactions.get(handle).ok_or_else(|| DatabaseError::TransactionNotFound(Failure::new("there is no such transaction")))
+    }
+
+    impl Transaction {
+        pub(crate) fn begin(database: &str, options: Options) -> Result<Self, DatabaseError> {
+            let state = state();
+            let mut state = state.borrow_mut();
+            let database = find(&state, database)?;
+            if options.access == Access::ReadWrite {
+                database_write::writable(&state, &database)?;
+            }
+            state.issued += 1;
+            let handle = format!("transaction-{}", state.issued);
+            state.events.push(Event::Begin(handle.clone(), options));
+            state.transactions.insert(handle.clone(), Open { database, options, savepoints: Vec::new() });
+            Ok(Self { handle, own: true.into() })
+        }
+
+        pub(crate) fn attach(handle: &str) -> Result<Self, DatabaseError> {
+            open(&state().borrow(), handle)?;
+            Ok(Self { handle: handle.to_owned(), own: false.into() })
+        }
+
+        pub(crate) fn detach(&self) -> Result<Detached, DatabaseError> {
+            open(&state().borrow(), &self.handle)?;
+            self.own.set(false);
+            Ok(Detached { handle: self.handle.clone(), expires_in_seconds: 60, ends_in_seconds: 600 })
+        }
+
+        pub(crate) fn describe(&self) -> Result<Description, DatabaseError> {
+            let state = state();
+            let state = state.borrow();
+            let Open { database, options, savepoints } = open(&state, &self.handle)?.clone();
+            Ok(Description { database, isolation: options.isolation, access: options.access, savepoints })
+        }
+
+        pub(crate) fn savepoint(&self, name: &str) -> Result<(), DatabaseError> {
+            self.change(Event::Savepoint(name.to_owned()), |savepoints| {
+                savepoints.push(name.to_owned());
+                Some(())
+            })
+        }
+
+        pub(crate) fn rollback_to(&self, name: &str) -> Result<(), DatabaseError> {
+            self.change(Event::RollbackTo(name.to_owned()), |savepoints| {
+                let found = savepoints.iter().rposition(|known| known == name)?;
+                savepoints.truncate(found + 1);
+                Some(())
+            })
+        }
+
+        pub(crate) fn release(&self, name: &str) -> Result<(), DatabaseError> {
+            self.change(Event::Release(name.to_owned()), |savepoints| {
+                let found = savepoints.iter().rposition(|known| known == name)?;
+                savepoints.truncate(found);
+                Some(())
+            })
+        }
+
+        pub(crate) fn commit(&self) -> Result<(), DatabaseError> {
+            self.end(Event::Commit(self.handle.clone()))
+        }
+
+        pub(crate) fn rollback(&self) -> Result<(), DatabaseError> {
+            self.end(Event::Rollback(self.handle.clone()))
+        }
+
+        fn change(&self, event: Event, change: impl FnOnce(&mut Vec<String>) -> Option<()>) -> Result<(), DatabaseError> {
+            let state = state();
+            let mut state = state.borrow_mut();
+            open(&state, &self.handle)?;
+            let changed = state.transactions.get_mut(&self.handle).and_then(|open| change(&mut open.savepoints));
+            changed.ok_or_else(|| DatabaseError::InvalidParameters(Failure::new("there is no savepoint of this name")))?;
+            state.events.push(event);
+            Ok(())
+        }
+
+        fn end(&self, event: Event) -> Result<(), DatabaseError> {
+            let state = state();
+            let mut state = state.borrow_mut();
+            open(&state, &self.handle)?;
+            state.transactions.remove(&self.handle);
+            state.events.push(event);
+            Ok(())
+        }
+    }
+
+    impl Drop for Transaction {
+        fn drop(&mut self) {
+            if self.own.get() {
+                // It may have ended already, and then there is nothing to take back.
+                let _ = self.rollback();
+            }
+        }
     }
 }
 

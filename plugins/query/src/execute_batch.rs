@@ -14,10 +14,13 @@ use tidegate_plugin::ToolError;
 use tidegate_plugin::ToolResult;
 use tidegate_plugin::database_read;
 use tidegate_plugin::database_read::StatementKind;
-use tidegate_plugin::database_write;
 use tidegate_plugin::database_write::BatchError;
 use tidegate_plugin::database_write::Execution;
 use tidegate_plugin::database_write::Statement;
+
+use crate::confirm;
+use crate::confirm::Run;
+use crate::place::Place;
 
 /// All statements together return at most this many rows; what is over is marked as cut.
 const MAX_ROWS: usize = 1_000;
@@ -32,8 +35,9 @@ pub(crate) struct ExecuteBatch {
     statements: Vec<Step>,
     #[serde(default)]
     database: String,
-    /// For all of them.
     timeout_ms: Option<u32>,
+    transaction: Option<String>,
+    confirm: Option<String>,
 }
 
 // No doc comment: it would become a description.
@@ -69,20 +73,22 @@ struct Returned {
 impl Tool for ExecuteBatch {
     const NAME: &'static str = "execute_batch";
     const TITLE: Option<&'static str> = Some("Run statements together");
-    const DESCRIPTION: &'static str = "Runs up to 1,000 statements that change rows (not schema) in one transaction: all take effect or none does. \
-        An error names the one that failed, counted from 0.";
+    const DESCRIPTION: &'static str = "Runs up to 1,000 statements that change rows (not schema) together: all take effect or none does.";
     const ANNOTATIONS: Annotations = Annotations::DESTRUCTIVE;
     const NEEDS: Needs = Needs::Write;
 
-    fn call(self, _: &Round) -> ToolResult {
+    fn call(self, round: &Round) -> ToolResult {
         if self.statements.is_empty() {
             return Err(ToolError::InvalidArguments("`statements` is empty; give at least one".to_owned()));
         }
         let statements = self.statements.into_iter().map(|step| Statement { sql: step.sql, parameters: Parameter::values(step.params) });
         let statements: Vec<Statement> = statements.collect();
-        match database_write::batch(&self.database, &statements, self.timeout_ms) {
-            Ok(executions) => Ok(Content::json(&done(executions))?.into()),
-            Err(error) => Err(failed(&self.database, &statements, error)),
+        let place = Place::find(self.database, self.transaction.as_deref())?;
+        let batch = |token: Option<&str>| place.batch(&statements, self.timeout_ms, token);
+        match confirm::run(round, self.confirm.as_deref(), batch)? {
+            Run::Ended(Ok(executions)) => Ok(Content::json(&done(executions))?.into()),
+            Run::Ended(Err(error)) => Err(failed(place.database(), &statements, error)),
+            Run::Ask(questions) => Ok(questions.into()),
         }
     }
 }

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde_json::json;
 use tidegate_plugin::Annotations;
 use tidegate_plugin::Content;
+use tidegate_plugin::DatabaseError;
 use tidegate_plugin::Needs;
 use tidegate_plugin::Parameter;
 use tidegate_plugin::Round;
@@ -12,15 +13,16 @@ use tidegate_plugin::RowFormat;
 use tidegate_plugin::Tool;
 use tidegate_plugin::ToolError;
 use tidegate_plugin::ToolResult;
-use tidegate_plugin::database_admin;
 use tidegate_plugin::database_read;
 use tidegate_plugin::database_read::Inspection;
 use tidegate_plugin::database_read::Options;
 use tidegate_plugin::database_read::StatementKind;
-use tidegate_plugin::database_write;
 use tidegate_plugin::database_write::Execution;
 
+use crate::confirm;
+use crate::confirm::Run;
 use crate::fetch_rows::FetchRows;
+use crate::place::Place;
 
 /// Arguments of `execute_query`.
 #[derive(Deserialize, JsonSchema)]
@@ -30,34 +32,43 @@ pub(crate) struct ExecuteQuery {
     params: Vec<Parameter>,
     #[serde(default)]
     database: String,
-    /// Most rows to return when it reads.
     limit: Option<u32>,
     format: Option<RowFormat>,
     timeout_ms: Option<u32>,
+    transaction: Option<String>,
+    /// Token of CONFIRMATION_REQUIRED, if the person agrees.
+    confirm: Option<String>,
 }
 
 impl Tool for ExecuteQuery {
     const NAME: &'static str = "execute_query";
     const TITLE: Option<&'static str> = Some("Run a statement");
-    const DESCRIPTION: &'static str = "Runs one statement that changes rows, schema or settings, and commits it. To read, use execute_select; \
-        for several changes, execute_batch.";
+    const DESCRIPTION: &'static str = "Runs one statement that changes rows, schema or settings, and commits it unless in a transaction. \
+        To read, use execute_select; for several changes, execute_batch.";
     const ANNOTATIONS: Annotations = Annotations::DESTRUCTIVE;
     const NEEDS: Needs = Needs::Write;
 
-    fn call(self, _: &Round) -> ToolResult {
-        let inspection = database_read::inspect(&self.database, &self.sql)?;
+    fn call(self, round: &Round) -> ToolResult {
+        let place = Place::find(self.database, self.transaction.as_deref())?;
+        let inspection = database_read::inspect(place.database(), &self.sql)?;
         let format = self.format.unwrap_or_default();
         let parameters = Parameter::values(self.params);
         match inspection.kind {
             StatementKind::Read => {
                 let options = Options { timeout_ms: self.timeout_ms, max_rows: self.limit, keep_rest: true };
-                let rows = database_read::query(&self.database, &self.sql, &parameters, options)?;
+                let rows = place.query(&self.sql, &parameters, options)?;
                 Ok(Content::rows(rows, format, Some(FetchRows::NAME)).into())
             }
-            StatementKind::Write => answer(database_write::execute(&self.database, &self.sql, &parameters, self.timeout_ms)?, format),
-            StatementKind::Admin => answer(database_admin::execute(&self.database, &self.sql, &parameters, self.timeout_ms)?, format),
+            StatementKind::Write => {
+                let execute = |token: Option<&str>| place.execute(&self.sql, &parameters, self.timeout_ms, token);
+                answer(confirm::run(round, self.confirm.as_deref(), execute)?, format)
+            }
+            StatementKind::Admin => {
+                let execute = |token: Option<&str>| place.administer(&self.sql, &parameters, self.timeout_ms, token);
+                answer(confirm::run(round, self.confirm.as_deref(), execute)?, format)
+            }
             StatementKind::Transaction => Err(refusal(&inspection, "begins or ends a transaction, which no statement may")
-                .with_hint("send the statements together to `execute_batch`: all take effect or none does")),
+                .with_hint("send the statements together to `execute_batch`, or use `begin_transaction` and `commit_transaction`")),
             StatementKind::Forbidden => Err(refusal(&inspection, "is a statement that the host runs for nobody")),
         }
     }
@@ -65,7 +76,11 @@ impl Tool for ExecuteQuery {
 
 /// The count of changed rows. Where the statement returned rows, those are the answer and the count is a remark before them:
 /// an answer has one structured part.
-fn answer(execution: Execution, format: RowFormat) -> ToolResult {
+fn answer(run: Run<Execution, DatabaseError>, format: RowFormat) -> ToolResult {
+    let execution = match run {
+        Run::Ended(result) => result?,
+        Run::Ask(questions) => return Ok(questions.into()),
+    };
     let count = json!({ "affected": execution.affected });
     Ok(match execution.returned {
         Some(rows) => vec![Content::text(count.to_string()), Content::rows(rows, format, None)].into(),

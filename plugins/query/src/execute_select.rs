@@ -10,10 +10,10 @@ use tidegate_plugin::Round;
 use tidegate_plugin::RowFormat;
 use tidegate_plugin::Tool;
 use tidegate_plugin::ToolResult;
-use tidegate_plugin::database_read;
 use tidegate_plugin::database_read::Options;
 
 use crate::fetch_rows::FetchRows;
+use crate::place::Place;
 
 /// Arguments of `execute_select`.
 #[derive(Deserialize, JsonSchema)]
@@ -29,6 +29,8 @@ pub(crate) struct ExecuteSelect {
     limit: Option<u32>,
     format: Option<RowFormat>,
     timeout_ms: Option<u32>,
+    /// From begin_transaction.
+    transaction: Option<String>,
 }
 
 impl Tool for ExecuteSelect {
@@ -41,7 +43,8 @@ impl Tool for ExecuteSelect {
 
     fn call(self, _: &Round) -> ToolResult {
         let options = Options { timeout_ms: self.timeout_ms, max_rows: self.limit, keep_rest: true };
-        let rows = database_read::query(&self.database, &self.sql, &Parameter::values(self.params), options)?;
+        let place = Place::find(self.database, self.transaction.as_deref())?;
+        let rows = place.query(&self.sql, &Parameter::values(self.params), options)?;
         Ok(Content::rows(rows, self.format.unwrap_or_default(), Some(FetchRows::NAME)).into())
     }
 }
@@ -84,7 +87,13 @@ mod tests {
         let parameters = vec![1.into(), "a".into(), tidegate_plugin::Value::Null, 0.5.into(), tidegate_plugin::Value::Json("[1]".into())];
         assert_eq!(
             host.events(),
-            [Event::Query(Ran { database: "main".into(), sql: "select n from t".into(), parameters, timeout_ms: Some(500) })]
+            [Event::Query(Ran {
+                database: "main".into(),
+                sql: "select n from t".into(),
+                parameters,
+                timeout_ms: Some(500),
+                transaction: None
+            })]
         );
     }
 

@@ -10,8 +10,9 @@ use tidegate_plugin::Round;
 use tidegate_plugin::RowFormat;
 use tidegate_plugin::Tool;
 use tidegate_plugin::ToolResult;
-use tidegate_plugin::database_read;
 use tidegate_plugin::database_read::Options;
+
+use crate::place::Place;
 
 /// Arguments of `explain_query`.
 #[derive(Deserialize, JsonSchema)]
@@ -22,10 +23,11 @@ pub(crate) struct ExplainQuery {
     params: Vec<Parameter>,
     #[serde(default)]
     database: String,
-    /// Run it and measure; only what reads.
+    /// Run and measure it.
     analyze: Option<bool>,
     format: Option<RowFormat>,
     timeout_ms: Option<u32>,
+    transaction: Option<String>,
 }
 
 impl Tool for ExplainQuery {
@@ -38,7 +40,8 @@ impl Tool for ExplainQuery {
     fn call(self, _: &Round) -> ToolResult {
         let options = Options { timeout_ms: self.timeout_ms, ..Options::default() };
         let parameters = Parameter::values(self.params);
-        let rows = database_read::explain(&self.database, &self.sql, &parameters, self.analyze.unwrap_or(false), options)?;
+        let place = Place::find(self.database, self.transaction.as_deref())?;
+        let rows = place.explain(&self.sql, &parameters, self.analyze.unwrap_or(false), options)?;
         Ok(Content::rows(rows, self.format.unwrap_or_default(), None).into())
     }
 }

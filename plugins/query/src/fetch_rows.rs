@@ -23,7 +23,7 @@ pub(crate) struct FetchRows {
 impl Tool for FetchRows {
     const NAME: &'static str = "fetch_rows";
     const TITLE: Option<&'static str> = Some("Read more rows");
-    const DESCRIPTION: &'static str = "Returns the next rows of a cut answer. A cursor lives 10 minutes.";
+    const DESCRIPTION: &'static str = "Returns the next rows of a cut answer.";
     // Each call moves on: the same cursor does not give the same rows twice.
     const ANNOTATIONS: Annotations = Annotations { idempotent: false, ..Annotations::READ_ONLY };
     const NEEDS: Needs = Needs::Read;

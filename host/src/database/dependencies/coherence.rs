@@ -67,8 +67,10 @@ fn listed<'n>(schema: &str, names: impl Iterator<Item = &'n str>) -> String {
 pub(in crate::database) async fn run(database: &Database, sql: &str) {
     let statement = database.judge(sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
     let done = match statement.kind {
-        crate::database::statement::StatementKind::Admin => database.administer(&call(), statement, Vec::new(), &options()).await.map(drop),
-        _ => database.write(&call(), vec![(statement, Vec::new())], &options()).await.map(drop).map_err(|failed| failed.error),
+        crate::database::statement::StatementKind::Admin => {
+            database.administer(&call(), statement, Vec::new(), None, &options()).await.map(drop)
+        }
+        _ => database.write(&call(), vec![(statement, Vec::new())], None, &options()).await.map(drop).map_err(|failed| failed.error),
     };
     done.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
 }
@@ -225,7 +227,7 @@ impl Race {
             let Change(texts, effects) = self.script.changes[(seed + usize::try_from(round).unwrap()) % self.script.changes.len()];
             let number = self.next_number.fetch_add(1, Ordering::SeqCst).to_string();
             let judged = texts.iter().map(|text| (self.database.judge(&text.replace("{}", &number)).unwrap(), Vec::new()));
-            match self.database.write(&call(), judged.collect(), &options()).await {
+            match self.database.write(&call(), judged.collect(), None, &options()).await {
                 Ok(_) => {
                     for (query, grows) in effects {
                         self.acknowledged[*query].fetch_add(*grows, Ordering::SeqCst);

@@ -174,6 +174,27 @@ impl Session {
         (&mut self.connection).execute(text).await.map(drop)
     }
 
+    /// Runs a savepoint command, whose name the host made of a number.
+    pub(super) async fn savepoint(&mut self, statement: &str) -> Result<(), sqlx::Error> {
+        (&mut self.connection).execute(AssertSqlSafe(statement.to_owned())).await.map(drop)
+    }
+
+    /// Whether a table of one of these names is kept by an engine that takes nothing back. Names are values here.
+    pub(super) async fn has_other_than_transactional(&mut self, tables: &[&str]) -> Result<bool, sqlx::Error> {
+        let places = vec!["?"; tables.len()].join(", ");
+        let text = format!(
+            "SELECT COUNT(*) FROM information_schema.TABLES t JOIN information_schema.ENGINES e ON e.ENGINE = t.ENGINE \
+             WHERE t.TABLE_TYPE = 'BASE TABLE' AND COALESCE(e.TRANSACTIONS, 'NO') <> 'YES' AND t.TABLE_NAME IN ({places}) \
+             AND t.TABLE_SCHEMA NOT IN ('information_schema', 'mysql', 'performance_schema', 'sys')"
+        );
+        let mut question = sqlx::query(AssertSqlSafe(text)).persistent(false);
+        for table in tables {
+            question = question.bind(*table);
+        }
+        let count: i64 = question.fetch_one(&mut self.connection).await?.try_get_unchecked(0)?;
+        Ok(count > 0)
+    }
+
     /// Says goodbye and closes the connection. Waits for the socket only.
     pub(super) async fn close(self) {
         // The connection is gone whether or not the server heard of it.

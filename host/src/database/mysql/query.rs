@@ -195,7 +195,7 @@ async fn read_in(
 ) -> Result<Answer, Fault> {
     // TiDB has no read-only sessions; there only the rollback undoes what `EXPLAIN ANALYZE` of a write does.
     if statement.traceless && session.product != Product::TiDb {
-        return read_statement(session, running, statement, parameters, limits).await;
+        return read_statement(session, running, statement, parameters, limits, Surplus::Leave).await;
     }
     // One round trip. The session was set read only when it was opened and is closed after this; setting it again
     // costs nothing and leaves no way for an earlier use to matter.
@@ -205,7 +205,7 @@ async fn read_in(
             _ => "SET SESSION TRANSACTION READ ONLY; START TRANSACTION READ ONLY",
         })
         .await?;
-    let result = read_statement(session, running, statement, parameters, limits).await;
+    let result = read_statement(session, running, statement, parameters, limits, Surplus::Leave).await;
     let in_step = match &result {
         Ok(answer) => answer.read_to_end,
         Err(fault) => fault.is_in_step(),
@@ -217,12 +217,14 @@ async fn read_in(
     result
 }
 
-async fn read_statement(
+/// Runs a reading statement in whatever transaction the session is in.
+pub(super) async fn read_statement(
     session: &mut Session,
     running: &Running,
     statement: &Statement,
     parameters: &[Value],
     limits: RowLimits,
+    surplus: Surplus,
 ) -> Result<Answer, Fault> {
     running.check()?;
     let prepared = match prepare(&mut session.connection, &statement.text).await {
@@ -238,7 +240,7 @@ async fn read_statement(
             .into());
     }
     running.check()?;
-    run_prepared(session, &prepared, statement, parameters, limits, Surplus::Leave).await
+    run_prepared(session, &prepared, statement, parameters, limits, surplus).await
 }
 
 /// Prepares a text. The server refuses a second statement in it here.

@@ -7,6 +7,7 @@ mod attacks;
 mod catalog;
 mod dependencies;
 mod stopping;
+mod transactions;
 mod types;
 mod writing;
 
@@ -170,6 +171,7 @@ fn claimed(text: &str, kind: StatementKind, traceless: bool) -> Statement {
         tables: Vec::new(),
         reason: None,
         functions: Vec::new(),
+        destructive: None,
         traceless,
     }
 }

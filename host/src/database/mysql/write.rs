@@ -15,6 +15,8 @@ use crate::config::Mode;
 use crate::database::BatchError;
 use crate::database::Execution;
 use crate::database::RunOptions;
+use crate::database::confirmation::Guard;
+use crate::database::confirmation::counted;
 use crate::database::error::DatabaseError;
 use crate::database::error::Effect;
 use crate::database::error::ErrorKind;
@@ -31,6 +33,7 @@ impl MySql {
         &self,
         call: &Call,
         statements: Vec<(Statement, Vec<Value>)>,
+        guard: Guard,
         options: &RunOptions,
     ) -> Result<Vec<Execution>, BatchError> {
         let running = Running::new();
@@ -62,7 +65,7 @@ impl MySql {
                     Err(error) => return Err(error::of_statement(error)),
                 }
             };
-            let result = run_all(&mut checkout.session, &running, &statements, &options_copy, alone).await;
+            let result = run_all(&mut checkout.session, &running, &statements, guard, &options_copy, alone).await;
             let in_step = result.as_ref().err().is_none_or(Fault::is_in_step);
             if in_step && traceless && !running.interrupted() {
                 checkout.give_back();
@@ -109,11 +112,15 @@ async fn run_all(
     session: &mut Session,
     running: &Running,
     statements: &[(Statement, Vec<Value>)],
+    guard: Guard,
     options: &RunOptions,
     alone: bool,
 ) -> Result<Vec<Execution>, Fault> {
     if alone {
         running.ends();
+    }
+    if guard != Guard::Free && !alone {
+        check_undoable(session, statements, guard).await?;
     }
     let mut done = Vec::with_capacity(statements.len());
     let mut fault = None;
@@ -130,6 +137,9 @@ async fn run_all(
     // `SLEEP` and kin answer with a row when they are killed: what was told to stop is not committed.
     if let (None, Err(stopped)) = (&fault, running.check()) {
         fault = (!alone).then(|| stopped.into());
+    }
+    if let (None, false) = (&fault, alone) {
+        fault = guard.check(done.iter().map(|execution: &Execution| execution.affected).sum()).err().map(Fault::from);
     }
     match fault {
         Some(fault) => {
@@ -158,7 +168,30 @@ async fn run_all(
     }
 }
 
-async fn run_one(
+/// Refuses, as one that needs a yes, what could not be taken back after it was counted: changes of rows in a table whose
+/// engine has no transactions. When the tables cannot be told, the statement is run, and counted, all the same.
+pub(super) async fn check_undoable(session: &mut Session, statements: &[(Statement, Vec<Value>)], guard: Guard) -> Result<(), Fault> {
+    let mut tables: Vec<&str> = Vec::new();
+    for (statement, _) in statements.iter().filter(|(statement, _)| statement.kind == StatementKind::Write) {
+        // What only adds rows is not held up for that; a count of it is.
+        if statement.verb == "INSERT" && guard != Guard::Count {
+            continue;
+        }
+        tables.extend(statement.tables.iter().map(|table| table.rsplit('.').next().unwrap_or(table)));
+    }
+    tables.sort_unstable();
+    tables.dedup();
+    if tables.is_empty() {
+        return Ok(());
+    }
+    match session.has_other_than_transactional(&tables).await? {
+        true => Err(counted(None).into()),
+        false => Ok(()),
+    }
+}
+
+/// Runs one statement and reads its answer to the end.
+pub(super) async fn run_one(
     session: &mut Session,
     running: &Running,
     statement: &Statement,

@@ -190,10 +190,40 @@ impl Connector {
             Purpose::Read => "DECLARE tidegate NO SCROLL CURSOR WITH HOLD FOR SELECT 1;",
             Purpose::Write => "",
         };
-        // Host text; see `Setup`.
-        let repeated: String = repeated.statements().iter().map(|text| text.replacen("SET SESSION ", "SET LOCAL ", 1) + ";").collect();
+        let repeated = local(repeated);
         let rows = host_batch(connection, format!("BEGIN {mode};{settings};{repeated}{held}SELECT pg_catalog.pg_backend_pid()")).await?;
         rows.first().ok_or(sqlx::Error::RowNotFound)?.try_get(0)
+    }
+
+    /// Begins a transaction that goes on over several calls, as `mode` says; answers the process that it runs in.
+    ///
+    /// # Errors
+    ///
+    /// What the driver says.
+    pub(super) async fn begin_pinned(
+        &self,
+        connection: &mut PgConnection,
+        mode: &str,
+        idle: Duration,
+        repeated: &Setup,
+    ) -> Result<i32, sqlx::Error> {
+        let settings = self.statement_settings(self.statement_timeout, idle);
+        // As in `begin`. The snapshot is taken here and not at the first statement.
+        let held = match self.purpose {
+            Purpose::Read => "DECLARE tidegate NO SCROLL CURSOR WITH HOLD FOR SELECT 1;",
+            Purpose::Write => "",
+        };
+        let repeated = local(repeated);
+        let rows = host_batch(connection, format!("BEGIN {mode};{settings};{repeated}{held}SELECT pg_catalog.pg_backend_pid()")).await?;
+        rows.first().ok_or(sqlx::Error::RowNotFound)?.try_get(0)
+    }
+
+    /// The settings of the next statement of a transaction that goes on: the limit of it, and how long the server waits for
+    /// the one after it.
+    pub(super) fn statement_settings(&self, limit: Duration, idle: Duration) -> String {
+        // The host's own timer strikes first: its error says more.
+        let settings = self.settings("SET LOCAL", limit + Duration::from_millis(250));
+        format!("{settings};SET LOCAL idle_in_transaction_session_timeout = {}", idle.as_millis())
     }
 
     /// Ends whatever transaction is open and takes everything back that a statement can leave in a session.
@@ -230,6 +260,11 @@ impl Connector {
     pub(super) async fn rollback(&self, connection: &mut PgConnection) -> bool {
         host_batch(connection, "ROLLBACK".to_owned()).await.is_ok()
     }
+}
+
+/// The statements of a setup, for one transaction. Host text; see `Setup`.
+fn local(setup: &Setup) -> String {
+    setup.statements().iter().map(|text| text.replacen("SET SESSION ", "SET LOCAL ", 1) + ";").collect()
 }
 
 /// Why a session could not begin as hooks want it.

@@ -88,6 +88,17 @@ impl Control {
         }
     }
 
+    /// What became of the transaction with this number: `committed`, `aborted` or `in progress`; `None` when the server
+    /// cannot be asked or does not know any more.
+    pub(super) async fn find_outcome(&self, id: &str) -> Option<String> {
+        let ask = async {
+            let mut connection = self.connector.open_control().await.ok()?;
+            let asked = sqlx::query("SELECT pg_catalog.pg_xact_status($1::pg_catalog.text::pg_catalog.xid8)").bind(id);
+            asked.fetch_one(&mut connection).await.ok()?.try_get(0).ok()?
+        };
+        tokio::time::timeout(ATTEMPT, ask).await.ok()?
+    }
+
     async fn ask(&self, pid: i32) -> bool {
         let mut kept = self.connection.lock().await;
         // A connection that went stale while it was not needed gets one replacement.

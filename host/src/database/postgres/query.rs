@@ -37,20 +37,20 @@ use crate::database::supervise::supervised;
 use crate::database::value::Value;
 
 /// Times that a statement is sent at most: once more for types to be looked up, for columns to be cast, for a stale session.
-const MOST_ATTEMPTS: usize = 6;
+pub(super) const MOST_ATTEMPTS: usize = 6;
 
 /// One reading statement on its way.
-struct Reading {
-    inner: Arc<Inner>,
-    running: Arc<Running>,
-    statement: Statement,
-    values: Vec<Value>,
-    options: RunOptions,
+pub(super) struct Reading {
+    pub(super) inner: Arc<Inner>,
+    pub(super) running: Arc<Running>,
+    pub(super) statement: Statement,
+    pub(super) values: Vec<Value>,
+    pub(super) options: RunOptions,
 }
 
 /// The text in which a statement is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
+pub(super) enum Form {
     /// As it is.
     Plain,
     /// In a subquery whose columns are cast, once the server has described it.
@@ -137,7 +137,7 @@ impl Reading {
     }
 
     /// Sends the statement once.
-    async fn attempt(&self, session: &mut Session, form: Form, in_transaction: bool) -> Result<RowSet, Stop> {
+    pub(super) async fn attempt(&self, session: &mut Session, form: Form, in_transaction: bool) -> Result<RowSet, Stop> {
         let refusal = self.inner.volatility.refusal(session.connection(), &self.statement.functions).await?;
         if let Some(refusal) = refusal {
             return Err(Stop::Failed(refusal));
@@ -236,7 +236,7 @@ impl Reading {
 }
 
 /// Why the statement failed, when the driver or the server said so.
-fn failed(error: sqlx::Error, form: Form) -> DatabaseError {
+pub(super) fn failed(error: sqlx::Error, form: Form) -> DatabaseError {
     match form {
         // The server refused the subquery, not the statement: that one it had parsed before.
         Form::Cast if sqlstate(&error).is_some_and(|code| code.starts_with("42")) => unreadable(),
@@ -252,7 +252,8 @@ pub(super) fn parameter_types(prepared: &sqlx::postgres::PgStatement) -> Vec<u32
     }
 }
 
-fn unreadable() -> DatabaseError {
+/// A type that has no form which the host can read.
+pub(super) fn unreadable() -> DatabaseError {
     DatabaseError::new(ErrorKind::NotSupported, "the result or a parameter has a type that this host cannot read here")
         .hint("cast it to text in the statement, for example `column::text` or `$1::text`")
 }

@@ -6,6 +6,7 @@ mod limits;
 mod parameters;
 mod reading;
 mod readonly;
+mod transactions;
 mod types;
 mod writing;
 
@@ -50,6 +51,7 @@ struct Fixture {
     name: String,
     server: PgConnectOptions,
     postgres: Arc<Postgres>,
+    config: DatabaseConfig,
 }
 
 /// Runs `test` on a database of its own, set up by `schema` (several statements).
@@ -80,7 +82,8 @@ where
     let mut config = DatabaseConfig::new(DatabaseName::parse("main").unwrap(), here.to_url_lossy().as_str()).unwrap();
     config.mode = Mode::ReadWrite;
     configure(&mut config);
-    let fixture = Arc::new(Fixture { name: name.clone(), server: server.clone(), postgres: Arc::new(Postgres::new(&config).unwrap()) });
+    let postgres = Arc::new(Postgres::new(&config).unwrap());
+    let fixture = Arc::new(Fixture { name: name.clone(), server: server.clone(), postgres, config });
     let outcome = AssertUnwindSafe(test(fixture.clone())).catch_unwind().await;
     fixture.postgres.close().await;
     admin(&server, &format!("DROP DATABASE {name} WITH (FORCE)")).await;
@@ -113,6 +116,7 @@ fn reading(text: &str, traceless: bool) -> Statement {
         tables: Vec::new(),
         reason: None,
         functions: Vec::new(),
+        destructive: None,
         traceless,
     }
 }
@@ -122,6 +126,18 @@ fn writing(text: &str, kind: StatementKind) -> Statement {
 }
 
 impl Fixture {
+    /// The same database behind the layer that knows transactions and asks before destruction.
+    fn database(&self, change: impl FnOnce(&mut DatabaseConfig)) -> crate::database::Database {
+        let mut config = self.config.clone();
+        change(&mut config);
+        crate::database::Database::new(config).unwrap()
+    }
+
+    /// Runs statements past the host.
+    async fn run(&self, sql: &str) {
+        admin(&self.server.clone().database(&self.name), sql).await;
+    }
+
     /// Runs a statement on the path of those that may leave a trace.
     async fn read(&self, sql: &str) -> Result<RowSet, DatabaseError> {
         self.read_with(sql, &[]).await

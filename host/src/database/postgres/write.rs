@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 
 use sqlx::AssertSqlSafe;
 use sqlx::Executor;
+use sqlx::Row;
 use sqlx::SqlSafeStr;
 use sqlx::postgres::PgArguments;
 
@@ -28,6 +29,7 @@ use crate::call::Call;
 use crate::database::BatchError;
 use crate::database::Execution;
 use crate::database::RunOptions;
+use crate::database::confirmation::Guard;
 use crate::database::error::DatabaseError;
 use crate::database::error::Effect;
 use crate::database::error::ErrorKind;
@@ -40,13 +42,14 @@ use crate::database::supervise::supervised;
 use crate::database::value::Value;
 
 /// Statements on their way.
-struct Writing {
+pub(super) struct Writing {
     inner: Arc<Inner>,
-    running: Arc<Running>,
-    statements: Vec<(Statement, Vec<Value>)>,
-    options: RunOptions,
+    pub(super) running: Arc<Running>,
+    pub(super) statements: Vec<(Statement, Vec<Value>)>,
+    guard: Guard,
+    pub(super) options: RunOptions,
     /// Which statement runs.
-    at: Arc<AtomicUsize>,
+    pub(super) at: Arc<AtomicUsize>,
 }
 
 /// Whether the statements run in a transaction of ours.
@@ -66,22 +69,39 @@ pub(super) async fn write(
     inner: &Arc<Inner>,
     call: &Call,
     statements: Vec<(Statement, Vec<Value>)>,
+    guard: Guard,
     options: &RunOptions,
 ) -> Result<Vec<Execution>, BatchError> {
     let running = Arc::new(Running::default());
-    let at = Arc::new(AtomicUsize::new(0));
-    let writing = Writing { inner: inner.clone(), running: running.clone(), statements, options: options.clone(), at: at.clone() };
+    let writing = Writing::new(inner.clone(), running.clone(), statements, guard, options.clone());
+    let at = writing.at.clone();
     let control = inner.control.clone();
     let interrupted = running.clone();
     let result = supervised(call, options.timeout, move || control.interrupt(interrupted), writing.run()).await;
     result.map_err(|error| {
         let unheard = error.effect == Effect::Undone && running.ending.load(Ordering::Relaxed);
         let error = if unheard { error.effect(Effect::Unknown).hint(FIND_OUT) } else { error };
-        BatchError { index: at.load(Ordering::Relaxed), error }
+        BatchError { index: index(&at), error }
     })
 }
 
+/// Which statement ran last.
+pub(super) fn index(at: &AtomicUsize) -> usize {
+    at.load(Ordering::Relaxed)
+}
+
 impl Writing {
+    /// Statements that have not begun.
+    pub(super) fn new(
+        inner: Arc<Inner>,
+        running: Arc<Running>,
+        statements: Vec<(Statement, Vec<Value>)>,
+        guard: Guard,
+        options: RunOptions,
+    ) -> Self {
+        Self { inner, running, statements, guard, options, at: Arc::default() }
+    }
+
     async fn run(self) -> Result<Vec<Execution>, DatabaseError> {
         let result = self.attempts().await;
         self.running.clear().await;
@@ -128,7 +148,7 @@ impl Writing {
                 // The transaction was rolled back, so that nothing has taken effect twice.
                 Err(Stop::MissingTypes(_)) if clean && wrapped == Wrapped::Yes && !retried => retried = true,
                 Err(Stop::Driver(error)) if is_refused_in_transaction(&error) && wrapped == Wrapped::Yes => match self.statements.len() {
-                    1 => wrapped = Wrapped::No,
+                    1 if self.guard != Guard::Count => wrapped = Wrapped::No,
                     _ => return Err(statement_error(error).hint("run this statement alone: the server does not run it in a transaction")),
                 },
                 // Not one statement was sent.
@@ -159,15 +179,42 @@ impl Writing {
         *began = true;
         // Outside of a transaction of ours each statement ends by itself.
         self.running.ending.store(wrapped == Wrapped::No, Ordering::Relaxed);
+        if wrapped == Wrapped::No {
+            // It has taken effect already.
+            return self.run_all(session).await;
+        }
+        let executions = self.run_checked(session).await?;
+        self.running.ending.store(true, Ordering::Relaxed);
+        host_batch(session.connection(), "COMMIT".to_owned()).await.map_err(commit_failed)?;
+        Ok(executions)
+    }
+
+    /// Runs the statements, one after another; fails when what they did may not stay, and then the transaction, or the
+    /// savepoint, must be rolled back.
+    pub(super) async fn run_checked(&self, session: &mut Session) -> Result<Vec<Execution>, Stop> {
+        // The server's answer counts the rows of the outermost command only.
+        let hidden = |statement: &Statement| {
+            statement.kind == StatementKind::Write && !matches!(statement.verb.as_str(), "INSERT" | "UPDATE" | "DELETE" | "MERGE")
+        };
+        let counts_hidden = self.guard != Guard::Free && self.statements.iter().any(|(statement, _)| hidden(statement));
+        let before = if counts_hidden { changed_rows(session).await? } else { 0 };
+        let executions = self.run_all(session).await?;
+        self.check_stopped()?;
+        let mut affected: u64 = executions.iter().map(|execution| execution.affected).sum();
+        if counts_hidden {
+            let changed = changed_rows(session).await?.saturating_sub(before);
+            // What such a statement answers with is rows read as well.
+            affected = if self.statements.iter().all(|(statement, _)| hidden(statement)) { changed } else { changed.max(affected) };
+        }
+        self.guard.check(affected)?;
+        Ok(executions)
+    }
+
+    async fn run_all(&self, session: &mut Session) -> Result<Vec<Execution>, Stop> {
         let mut executions = Vec::with_capacity(self.statements.len());
         for (index, (statement, values)) in self.statements.iter().enumerate() {
             self.at.store(index, Ordering::Relaxed);
             executions.push(self.execute(session, statement, values).await?);
-        }
-        if wrapped == Wrapped::Yes {
-            self.check_stopped()?;
-            self.running.ending.store(true, Ordering::Relaxed);
-            host_batch(session.connection(), "COMMIT".to_owned()).await.map_err(commit_failed)?;
         }
         Ok(executions)
     }
@@ -245,8 +292,16 @@ impl Writing {
 
 /// `VACUUM`, `CREATE DATABASE`, `CREATE INDEX CONCURRENTLY` and kin, and procedures that commit: refused before they did anything,
 /// or rolled back.
-fn is_refused_in_transaction(error: &sqlx::Error) -> bool {
+pub(super) fn is_refused_in_transaction(error: &sqlx::Error) -> bool {
     matches!(sqlstate(error), Some("25001" | "2D000"))
+}
+
+/// Rows that the transaction has changed so far, also in common table expressions, functions and triggers.
+async fn changed_rows(session: &mut Session) -> Result<u64, Stop> {
+    let sum = "SELECT coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del), 0)::pg_catalog.int8 FROM pg_catalog.pg_stat_xact_user_tables";
+    let rows = host_batch(session.connection(), sum.to_owned()).await?;
+    let sum: i64 = rows.first().ok_or(sqlx::Error::RowNotFound)?.try_get(0)?;
+    Ok(u64::try_from(sum).unwrap_or(0))
 }
 
 /// A connection that breaks while it commits leaves open whether it did.
@@ -271,7 +326,8 @@ fn left_behind(error: sqlx::Error, wrapped: Wrapped) -> DatabaseError {
     }
 }
 
-fn unreadable() -> DatabaseError {
+/// A type that has no form which the host can read.
+pub(super) fn unreadable() -> DatabaseError {
     DatabaseError::new(ErrorKind::NotSupported, "a returned column or a parameter has a type that this host cannot read here")
         .hint("cast it to text in the statement, for example `RETURNING column::text` or `$1::text`")
 }

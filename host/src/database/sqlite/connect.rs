@@ -22,6 +22,7 @@ use tokio::sync::OnceCell;
 use super::error;
 use super::raw::Handle;
 use super::raw::RawError;
+use super::session::Wants;
 use crate::config::DatabaseConfig;
 use crate::config::Mode;
 use crate::config::PoolConfig;
@@ -134,9 +135,12 @@ pub(super) struct Pools {
     pool: PoolConfig,
     readers: SqlitePool,
     writer: Option<SqlitePool>,
+    /// For transactions over several calls, so that one which has written nothing yet is in nobody's way.
+    transactions: Option<SqlitePool>,
     /// In front of the driver's own pools, which say neither who waits nor who has the connections.
     reading: Places,
     writing: Places,
+    transacting: Places,
     /// Keeps a database in memory alive while no other connection is open.
     anchor: OnceCell<SqliteConnection>,
 }
@@ -145,10 +149,13 @@ impl Pools {
     /// Prepares the pools without connecting.
     pub(super) fn new(config: &DatabaseConfig, place: Place) -> Self {
         let readers = pool(&config.pool, config.pool.max).connect_lazy_with(place.options(false));
-        let writer = (config.mode == Mode::ReadWrite).then(|| pool(&config.pool, 1).connect_lazy_with(place.options(true)));
-        let reading = Places::new(&config.name, &config.pool);
-        let writing = Places::new(&config.name, &PoolConfig { max: 1, ..config.pool.clone() });
-        Self { place: Arc::new(place), pool: config.pool.clone(), readers, writer, reading, writing, anchor: OnceCell::new() }
+        let writing = |max| (config.mode == Mode::ReadWrite).then(|| pool(&config.pool, max).connect_lazy_with(place.options(true)));
+        let held = config.pool.max.div_ceil(2);
+        let (writer, transactions) = (writing(1), writing(held));
+        let places = |max| Places::new(&config.name, &PoolConfig { max, ..config.pool.clone() });
+        let (reading, writing, transacting) = (places(config.pool.max), places(1), places(held));
+        let (place, pool) = (Arc::new(place), config.pool.clone());
+        Self { place, pool, readers, writer, transactions, reading, writing, transacting, anchor: OnceCell::new() }
     }
 
     /// Where the data is.
@@ -156,21 +163,17 @@ impl Pools {
         &self.place
     }
 
-    /// A connection that can only read.
-    pub(super) async fn reader(&self) -> Result<Leased, DatabaseError> {
-        let turn = self.reading.take().await?;
-        self.hold_memory().await?;
-        self.acquire(&self.readers, turn).await
-    }
-
-    /// The connection that can write.
-    pub(super) async fn writer(&self) -> Result<Leased, DatabaseError> {
-        let Some(writer) = &self.writer else {
-            return Err(DatabaseError::new(ErrorKind::ReadOnly, "this database is read only"));
+    /// A connection of this kind.
+    pub(super) async fn acquire(&self, wants: Wants) -> Result<Leased, DatabaseError> {
+        let (pool, places) = match wants {
+            Wants::Reader => (Some(&self.readers), &self.reading),
+            Wants::Writer => (self.writer.as_ref(), &self.writing),
+            Wants::TransactionWriter => (self.transactions.as_ref(), &self.transacting),
         };
-        let turn = self.writing.take().await?;
+        let Some(pool) = pool else { return Err(DatabaseError::new(ErrorKind::ReadOnly, "this database is read only")) };
+        let turn = places.take().await?;
         self.hold_memory().await?;
-        self.acquire(writer, turn).await
+        self.acquire_from(pool, turn).await
     }
 
     /// Opens the file beside the pools and reads its head. One that is still to be made counts as there.
@@ -203,8 +206,8 @@ impl Pools {
 
     /// Closes every connection; waits for those in use.
     pub(super) async fn close(&self) {
-        if let Some(writer) = &self.writer {
-            writer.close().await;
+        for writers in self.writer.iter().chain(&self.transactions) {
+            writers.close().await;
         }
         self.readers.close().await;
     }
@@ -217,7 +220,7 @@ impl Pools {
         Ok(())
     }
 
-    async fn acquire(&self, pool: &SqlitePool, turn: Turn) -> Result<Leased, DatabaseError> {
+    async fn acquire_from(&self, pool: &SqlitePool, turn: Turn) -> Result<Leased, DatabaseError> {
         let acquired = pool.acquire().await.map_err(|source| match source {
             // Whoever has a place has a connection, unless the file system keeps it from being opened.
             sqlx::Error::PoolTimedOut => {

@@ -12,6 +12,7 @@ use super::run;
 use super::session::Session;
 use super::types::Reader;
 use crate::database::Execution;
+use crate::database::confirmation::Guard;
 use crate::database::error::DatabaseError;
 use crate::database::error::ErrorKind;
 use crate::database::rows::Flow;
@@ -42,6 +43,7 @@ fn read_once(session: &Session<'_>, sql: &str, values: &[Value], limits: RowLimi
 pub(super) fn write(
     session: &Session<'_>,
     statements: &[(Statement, Vec<Value>)],
+    guard: Guard,
     limits: RowLimits,
     index: &AtomicUsize,
     ending: &AtomicBool,
@@ -53,15 +55,10 @@ pub(super) fn write(
         return Ok(vec![execute(session, statement, values, limits)?]);
     }
     session.execute("BEGIN IMMEDIATE")?;
-    let done = in_transaction(session, statements, limits, index).and_then(|executions| {
-        // The caller has been told that it was stopped, so it may not take effect now.
-        match session.is_stopped() {
-            true => Err(DatabaseError::new(ErrorKind::Cancelled, "the statement was stopped")),
-            false => {
-                ending.store(true, Ordering::Relaxed);
-                session.execute("COMMIT").map(|()| executions)
-            }
-        }
+    let done = run_all(session, statements, guard, limits, index).and_then(|executions| {
+        ending.store(true, Ordering::Relaxed);
+        session.execute("COMMIT")?;
+        Ok(executions)
     });
     if done.is_err() && session.handle().in_transaction() {
         // A connection whose rollback fails is not clean and is closed, which rolls back as well.
@@ -70,9 +67,11 @@ pub(super) fn write(
     done
 }
 
-fn in_transaction(
+/// Runs statements in the transaction that is open, and has them counted; an error means that they are to be taken back.
+pub(super) fn run_all(
     session: &Session<'_>,
     statements: &[(Statement, Vec<Value>)],
+    guard: Guard,
     limits: RowLimits,
     index: &AtomicUsize,
 ) -> Result<Vec<Execution>, DatabaseError> {
@@ -81,6 +80,11 @@ fn in_transaction(
         index.store(at, Ordering::Relaxed);
         executions.push(execute(session, statement, values, limits)?);
     }
+    // The caller has been told that it was stopped, so it may not take effect now.
+    if session.is_stopped() {
+        return Err(DatabaseError::new(ErrorKind::Cancelled, "the statement was stopped"));
+    }
+    guard.check(executions.iter().map(|execution| execution.affected).sum())?;
     Ok(executions)
 }
 
@@ -181,6 +185,6 @@ fn named(name: &str) -> DatabaseError {
 }
 
 /// Whether SQLite refuses the statement inside a transaction, or lets it have no effect there.
-fn runs_alone(statement: &Statement) -> bool {
+pub(super) fn runs_alone(statement: &Statement) -> bool {
     statement.kind == StatementKind::Admin && matches!(statement.verb.as_str(), "VACUUM" | "PRAGMA")
 }

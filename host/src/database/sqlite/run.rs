@@ -101,6 +101,11 @@ pub(super) fn must_stop() -> bool {
     RUN.with_borrow(|run| run.as_ref().is_none_or(|run| run.stop.is_cancelled()))
 }
 
+/// Lets what comes next on this thread run although the work was stopped: the host's own cleaning up, which is short.
+pub(super) fn go_on() {
+    change(|run| run.stop = CancellationToken::new());
+}
+
 /// Sleeps a little; false when the statement must stop or has waited long enough.
 pub(super) fn wait_for_lock(tries: i32) -> bool {
     let now = Instant::now();

@@ -33,6 +33,8 @@ pub(super) enum Wants {
     Reader,
     /// The one that can write.
     Writer,
+    /// One that can write, for a transaction over several calls.
+    TransactionWriter,
 }
 
 /// A connection while work runs on it.
@@ -73,15 +75,9 @@ where
     let interrupt = move || async move { stopper.cancel() };
     let pools = pools.clone();
     supervised(call, job.limit, interrupt, async move {
-        let acquired = async {
-            match job.wants {
-                Wants::Reader => pools.reader().await,
-                Wants::Writer => pools.writer().await,
-            }
-        };
         let connection = tokio::select! {
             biased;
-            connection = acquired => connection?,
+            connection = pools.acquire(job.wants) => connection?,
             () = stop.cancelled() => return Err(stopped()),
         };
         let runtime = Runtime::current();
@@ -141,6 +137,65 @@ where
         false => connect::discard(connection),
     }
     result
+}
+
+/// A connection that keeps a transaction between two statements. Dropped, it is closed, which rolls back.
+pub(super) struct Kept {
+    connection: Option<Leased>,
+    runtime: Runtime,
+}
+
+impl Kept {
+    /// Keeps a connection. Call it within the runtime.
+    pub(super) fn new(connection: Leased) -> Self {
+        Self { connection: Some(connection), runtime: Runtime::current() }
+    }
+
+    /// Gives the connection back to its pool. It must have no transaction and no statement open.
+    pub(super) fn release(mut self) {
+        let _context = self.runtime.enter();
+        drop(self.connection.take());
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        let _context = self.runtime.enter();
+        if let Some(connection) = self.connection.take() {
+            connect::discard(connection);
+        }
+    }
+}
+
+/// Runs `work` on a connection that stays with its transaction, and hands it back.
+///
+/// # Errors
+///
+/// The connection is gone: the driver lost it, or a thread panicked on it.
+pub(super) async fn run_on<T, W>(
+    kept: Kept,
+    place: Arc<Place>,
+    stop: CancellationToken,
+    text_bytes: usize,
+    work: W,
+) -> Result<(Kept, Result<T, DatabaseError>), DatabaseError>
+where
+    T: Send + 'static,
+    W: FnOnce(&Session<'_>) -> Result<T, DatabaseError> + Send + 'static,
+{
+    on_thread(text_bytes, move || {
+        let mut kept = kept;
+        let runtime = kept.runtime.clone();
+        let Some(connection) = kept.connection.as_mut() else { return Err(panicked()) };
+        let locked = runtime.block_on(connection.lock_handle()).map_err(|source| error::of_driver(source, &place))?;
+        let guard = run::enter(stop.clone());
+        let session = Session { handle: Handle::new(locked), place, stop };
+        let result = catch_unwind(AssertUnwindSafe(|| work(&session))).map_err(|_| panicked())?;
+        drop(session);
+        drop(guard);
+        Ok((kept, result))
+    })
+    .await
 }
 
 impl<'c> Session<'c> {
@@ -214,6 +269,12 @@ impl<'c> Session<'c> {
         Ok(())
     }
 
+    /// As [`execute`](Self::execute), also when the work was stopped: what it left is to be cleaned up.
+    pub(super) fn execute_last(&self, sql: &str) -> Result<(), DatabaseError> {
+        run::go_on();
+        self.execute(sql)
+    }
+
     /// Runs a fixed query of the host with bound values, in a reader's right, and hands each row to `row`.
     pub(super) fn query(&self, sql: &str, values: &[Value], mut row: impl FnMut(&Prepared<'_>)) -> Result<(), DatabaseError> {
         let mut prepared = self.prepare(Role::Reader, sql)?;
@@ -244,7 +305,8 @@ fn is_of_connection(error: &DatabaseError) -> bool {
     matches!(error.kind, ErrorKind::Unavailable | ErrorKind::Timeout | ErrorKind::Cancelled | ErrorKind::TooLarge)
 }
 
-fn stopped() -> DatabaseError {
+/// The work was told to stop.
+pub(super) fn stopped() -> DatabaseError {
     DatabaseError::new(ErrorKind::Cancelled, "the statement was stopped")
 }
 

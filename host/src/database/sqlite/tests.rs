@@ -4,6 +4,7 @@ mod attacks;
 mod catalog;
 mod dependencies;
 mod limits;
+mod transactions;
 mod values;
 mod writes;
 
@@ -30,10 +31,10 @@ use crate::database::statement::StatementKind;
 use crate::database::value::Value;
 
 /// A folder of its own, removed at the end.
-pub(super) struct Folder(pub(super) PathBuf);
+pub(in crate::database) struct Folder(pub(super) PathBuf);
 
 impl Folder {
-    pub(super) fn new() -> Self {
+    pub(in crate::database) fn new() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("tidegate-sqlite-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let path = std::env::temp_dir().join(name);
@@ -41,7 +42,7 @@ impl Folder {
         Self(path)
     }
 
-    pub(super) fn url(&self, parameters: &str) -> String {
+    pub(in crate::database) fn url(&self, parameters: &str) -> String {
         format!("sqlite:{}{parameters}", self.0.join("shop.db").display())
     }
 
@@ -108,6 +109,7 @@ pub(super) fn claimed(sql: &str, kind: StatementKind) -> Statement {
         tables: Vec::new(),
         reason: None,
         functions: Vec::new(),
+        destructive: None,
         traceless: false,
     }
 }

@@ -9,6 +9,7 @@ use super::StatementKind;
 use super::builtin;
 use super::builtin::Known;
 use super::calls;
+use super::destructive;
 use super::functions;
 use super::lexer::Token;
 use super::lexer::TokenKind;
@@ -44,6 +45,8 @@ pub(super) struct Judgement {
     pub(super) functions: Vec<String>,
     /// Whether it is a query that calls only functions known to leave nothing behind.
     pub(super) calls_only_pure: bool,
+    /// Why it has to be asked about, were it to run.
+    pub(super) destructive: Option<String>,
 }
 
 /// Judges the tokens of one statement.
@@ -69,7 +72,8 @@ pub(super) fn judge(tokens: &[Token<'_>], engine: EngineKind) -> Result<Judgemen
     verdict.merge(gate.calls);
     gate.functions.sort_unstable();
     gate.functions.dedup();
-    Ok(Judgement { verdict, verb, functions: gate.functions, calls_only_pure: gate.calls_only_pure })
+    let destructive = destructive::reason(engine, &verb, tokens, &gate.partners, &gate.changes);
+    Ok(Judgement { verdict, verb, functions: gate.functions, calls_only_pure: gate.calls_only_pure, destructive })
 }
 
 /// The other parenthesis of each one; past the end when there is none.
@@ -105,7 +109,8 @@ struct Gate<'t, 'a> {
     acts: Verdict,
     /// What the functions and assignments in it do.
     calls: Verdict,
-    /// Where the keywords of its data-modifying common table expressions stand, and the one after `WITH`.
+    /// Where the keywords of its data-modifying common table expressions stand, the one after `WITH`, and `UPDATE` or
+    /// `DELETE` when the statement itself is one.
     changes: Vec<usize>,
     functions: Vec<String>,
     calls_only_pure: bool,
@@ -185,6 +190,9 @@ impl<'t, 'a> Gate<'t, 'a> {
         use StatementKind::Forbidden;
         use StatementKind::Transaction;
         let next = first + 1;
+        if matches!(verb, "UPDATE" | "DELETE") {
+            self.changes.push(first);
+        }
         let reason = format!("`{verb}` {does}");
         match (verb, self.engine) {
             ("SET" | "RESET", EngineKind::Postgres | EngineKind::MySql) => {

@@ -284,7 +284,7 @@ async fn a_write_that_is_dropped_in_the_middle_may_still_take_effect() {
         let slow = database.judge("UPDATE counters SET n = n + 1 FROM pg_sleep(20)").unwrap();
         let call = coherence::call();
         let options = coherence::options();
-        let write = database.write(&call, vec![(slow, Vec::new())], &options);
+        let write = database.write(&call, vec![(slow, Vec::new())], None, &options);
         let seen = async {
             fixture.becomes("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'UPDATE counters%pg_sleep%'", "1").await;
             assert!(coherence::stamp(&database, count).await.is_none());
@@ -298,7 +298,7 @@ async fn a_write_that_is_dropped_in_the_middle_may_still_take_effect() {
         // What the engine refused is settled at once.
         let other = "SELECT count(*) FROM audit";
         let wrong = database.judge("INSERT INTO audit SELECT 1 / 0").unwrap();
-        database.write(&coherence::call(), vec![(wrong, Vec::new())], &coherence::options()).await.unwrap_err();
+        database.write(&coherence::call(), vec![(wrong, Vec::new())], None, &coherence::options()).await.unwrap_err();
         assert!(coherence::stamp(&database, other).await.is_some_and(|stamp| stamp != before));
     })
     .await;
