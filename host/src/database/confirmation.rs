@@ -165,6 +165,11 @@ pub(super) enum Scope<'t> {
 }
 
 impl<'t> Scope<'t> {
+    /// Whether there is still something to run in.
+    fn goes_on(self) -> bool {
+        self.transaction().is_none_or(|transaction| transaction.find_ending().is_none())
+    }
+
     fn transaction(self) -> Option<&'t Transaction> {
         match self {
             Self::Alone => None,
@@ -208,8 +213,8 @@ impl Database {
         let (index, error) = match preview {
             None => (index, counted(None)),
             Some(BatchError { index: _, error }) if error.kind == ErrorKind::ConfirmationRequired => (index, error),
-            // Too many rows to count in time is a reason to ask and not to refuse.
-            Some(BatchError { index: _, error }) if error.kind == ErrorKind::Timeout => (index, counted(None)),
+            // Too many rows to count in time is a reason to ask and not to refuse, unless the transaction went with the count.
+            Some(BatchError { index: _, error }) if error.kind == ErrorKind::Timeout && scope.goes_on() => (index, counted(None)),
             Some(failed) => return Err(failed),
         };
         Err(BatchError { index, error: self.ask(call, subject, error, &why, confirmation) })

@@ -242,7 +242,7 @@ impl Transaction {
     }
 
     /// How it ended, when no statement of it runs and it has.
-    fn find_ending(&self) -> Option<Ending> {
+    pub(super) fn find_ending(&self) -> Option<Ending> {
         each_pinned!(&self.pins, held, _Pinned => held.try_lock().ok().and_then(|held| held.ending().cloned()))
     }
 }

@@ -83,6 +83,16 @@ async fn a_read_that_is_stopped_leaves_a_transaction_that_still_writes() {
 }
 
 #[tokio::test]
+async fn a_count_that_takes_the_transaction_with_it_is_no_question() {
+    let (_folder, db, _other) = two().await;
+    let transaction = db.begin(&call(), READ_WRITE).await.unwrap();
+    let endless = "update orders set total = (with recursive n(i) as (select 1 union all select i + 1 from n) select count(*) from n)";
+    let stopped = write_in(&db, &transaction, judged(&db, endless), Duration::from_millis(200)).await.unwrap_err();
+    assert_eq!(stopped.kind, ErrorKind::Timeout, "{stopped:?}");
+    assert!(stopped.message.contains("the transaction is over and was rolled back"), "{stopped}");
+}
+
+#[tokio::test]
 async fn a_conflict_clause_that_rolls_back_ends_it_and_says_so() {
     let (_folder, db, other) = two().await;
     let transaction = db.begin(&call(), READ_WRITE).await.unwrap();
