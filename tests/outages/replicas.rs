@@ -141,3 +141,26 @@ async fn mariadb_is_read_on_a_replica_that_says_how_far_it_is_behind() {
     eventually(Duration::from_secs(10), "it is read again", on_replica).await;
     tell(&format!("MariaDB replica: read again {} ms after the last write", again.as_millis()));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_standby_refuses_writes_and_takes_them_once_it_is_promoted() {
+    let _turn = turn().await;
+    let primary = Server::new(Kind::Postgres).await;
+    primary.make_table().await;
+    let standby = primary.follower().await;
+    let host = Host::new().database("main", &standby.url(), "mode = \"read-write\"").start().await;
+    let client = host.connect(Era::Modern).await;
+    let insert = async || call(&client, "execute_query", json!({ "sql": "insert into entries values ('x')" })).await.unwrap();
+    for _ in 0..7 {
+        let called = insert().await;
+        assert_eq!(called.code(), "READ_ONLY", "{}", called.text);
+        assert!(called.text.contains("the server takes no writes now"), "{}", called.text);
+    }
+    // The connection was not kept: the name may lead elsewhere by now. Reads go on.
+    assert_eq!(value(&client, WHERE).await, "true");
+    eventually(Duration::from_secs(2), "only the reading session is left", async || standby.connections().await <= 1).await;
+    standby.run("select pg_promote()").await;
+    let back = eventually(Duration::from_secs(5), "writes go through", async || insert().await.error.is_none()).await;
+    assert_eq!(standby.number("select count(*) from entries").await.unwrap(), 1);
+    tell(&format!("a standby was promoted: written {} ms after it", back.as_millis()));
+}

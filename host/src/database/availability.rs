@@ -13,6 +13,7 @@ use super::breaker::Outcome;
 use super::breaker::Pass;
 use super::error::DatabaseError;
 use super::error::ErrorKind;
+use super::error::Fault;
 use crate::config::BreakerConfig;
 use crate::config::DatabaseName;
 
@@ -31,6 +32,8 @@ struct Known {
     last: Option<(bool, Instant)>,
     /// Why it did not answer, when it did not.
     reason: String,
+    /// What somebody has to do about it, when it will not pass by itself.
+    remedy: Option<String>,
 }
 
 /// The leave to make one attempt. Dropped without an outcome, it says nothing about the database.
@@ -42,7 +45,7 @@ pub(super) struct Leave<'a> {
 impl Availability {
     /// Of a database that has not been asked anything.
     pub(super) fn new(name: DatabaseName, rules: BreakerConfig) -> Self {
-        let known = Known { breaker: Breaker::new(rules.clone()), last: None, reason: String::new() };
+        let known = Known { breaker: Breaker::new(rules.clone()), last: None, reason: String::new(), remedy: None };
         Self { name, rules, known: Mutex::new(known), opened: Notify::new() }
     }
 
@@ -56,7 +59,7 @@ impl Availability {
         let mut known = self.known();
         match known.breaker.admit(now) {
             Ok(pass) => Ok(Leave { availability: self, pass: Some(pass) }),
-            Err(again) => Err(self.left_alone(&known.reason, again.saturating_duration_since(now))),
+            Err(again) => Err(self.left_alone(&known, again.saturating_duration_since(now))),
         }
     }
 
@@ -71,8 +74,7 @@ impl Availability {
                 }
             }
             Err(error) => {
-                known.last = Some((false, Instant::now()));
-                known.reason.clone_from(&error.message);
+                known.failed(error);
             }
         }
     }
@@ -92,16 +94,13 @@ impl Availability {
         self.known().last.is_some_and(|(answered, at)| answered && at.elapsed() < age)
     }
 
-    fn settle(&self, pass: &Pass, outcome: Outcome, reason: Option<&str>) {
+    fn settle(&self, pass: &Pass, outcome: Outcome, error: Option<&DatabaseError>) {
         let now = Instant::now();
         let mut known = self.known();
-        match outcome {
-            Outcome::Answered => known.last = Some((true, now)),
-            Outcome::Failed => {
-                known.last = Some((false, now));
-                known.reason = reason.unwrap_or_default().to_owned();
-            }
-            Outcome::Nothing => {}
+        match (outcome, error) {
+            (Outcome::Answered, _) => known.last = Some((true, now)),
+            (Outcome::Failed, Some(error)) => known.failed(error),
+            (Outcome::Failed | Outcome::Nothing, _) => {}
         }
         if known.breaker.settle(pass, outcome, now) {
             let BreakerConfig { failures, open_for } = self.rules;
@@ -111,19 +110,22 @@ impl Availability {
         }
     }
 
-    fn left_alone(&self, reason: &str, pause: Duration) -> DatabaseError {
+    fn left_alone(&self, known: &Known, pause: Duration) -> DatabaseError {
         let Self { name, rules, .. } = self;
         let pause = pause.max(Duration::from_millis(1));
         let seconds = pause.as_millis().div_ceil(1_000);
         // Some errors begin as this one does.
-        let reason = reason.strip_prefix(&format!("database `{name}` is not available: ")).unwrap_or(reason);
+        let reason = known.reason.strip_prefix(&format!("database `{name}` is not available: ")).unwrap_or(&known.reason);
         let message = format!(
             "database `{name}` is not available: {} attempts in a row failed, the last because {reason}; the next one is made in {seconds}s",
             rules.failures
         );
-        DatabaseError::new(ErrorKind::Unavailable, message)
-            .hint("wait before calling again; the host asks it every second meanwhile, so it may be back sooner")
-            .retry_after(pause)
+        let sooner = "the host asks it every second meanwhile, so it may be back sooner";
+        let hint = match &known.remedy {
+            Some(remedy) => format!("{remedy}; {sooner}"),
+            None => format!("wait before calling again; {sooner}"),
+        };
+        DatabaseError::new(ErrorKind::Unavailable, message).hint(hint).retry_after(pause)
     }
 
     /// A panic while it was held cannot leave it half changed, so a poisoned lock is taken all the same.
@@ -132,11 +134,19 @@ impl Availability {
     }
 }
 
+impl Known {
+    fn failed(&mut self, error: &DatabaseError) {
+        self.last = Some((false, Instant::now()));
+        self.reason.clone_from(&error.message);
+        self.remedy = error.hint.clone().filter(|_| error.fault == Fault::Rejection);
+    }
+}
+
 impl Leave<'_> {
     /// Gives it back with what the attempt found.
     pub(super) fn settle(mut self, error: Option<&DatabaseError>) {
         if let Some(pass) = self.pass.take() {
-            self.availability.settle(&pass, outcome(error), error.map(|error| error.message.as_str()));
+            self.availability.settle(&pass, outcome(error), error);
         }
     }
 }
@@ -162,7 +172,6 @@ fn outcome(error: Option<&DatabaseError>) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::database::error::Fault;
 
     fn availability() -> Availability {
         Availability::new(DatabaseName::parse("main").unwrap(), BreakerConfig::default())
@@ -187,6 +196,18 @@ mod tests {
     }
 
     #[test]
+    fn what_somebody_has_to_do_is_told_as_long_as_it_is_open() {
+        let availability = availability();
+        while let Ok(leave) = availability.admit() {
+            let refused = DatabaseError::new(ErrorKind::Unavailable, "database `main` is not available: the server refused the login");
+            leave.settle(Some(&refused.hint("check the password").fault(Fault::Rejection)));
+        }
+        let error = availability.admit().err().unwrap();
+        assert!(error.message.contains("the last because the server refused the login; "), "{}", error.message);
+        assert!(error.hint.unwrap().starts_with("check the password; the host asks it"));
+    }
+
+    #[test]
     fn an_open_one_says_at_once_why_and_when_the_next_try_is() {
         let availability = availability();
         while attempt(&availability, ErrorKind::Unavailable, Fault::Connection) {}
@@ -197,6 +218,10 @@ mod tests {
         );
         let pause = error.retry_after.unwrap();
         assert!(pause > Duration::from_secs(29) && pause <= Duration::from_secs(30), "{pause:?}");
+        assert_eq!(
+            error.hint.as_deref(),
+            Some("wait before calling again; the host asks it every second meanwhile, so it may be back sooner")
+        );
         assert_eq!((error.fault, availability.answers()), (Fault::Statement, Some(false)));
         availability.checked(&Ok(()));
         assert!(availability.admit().is_ok());

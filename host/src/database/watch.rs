@@ -27,8 +27,8 @@ const WHILE_WANTED: Duration = Duration::from_secs(5);
 /// How long after a question somebody still wants to know.
 const WANTED_FOR: Duration = Duration::from_mins(1);
 
-/// How long one check may take. A longer one would miss the moment in which the server comes back.
-const LIMIT: Duration = Duration::from_secs(1);
+/// How long one check may take: time for a server far away, and not so long that one which hangs hides that the server is back.
+const LIMIT: Duration = Duration::from_secs(2);
 
 /// The checks of one database. Dropping it ends them.
 pub(super) struct Watch {

@@ -124,8 +124,8 @@ impl Writing {
                 _ if session.broken => false,
                 Ok(_) => self.is_plain() || self.restore(&mut session).await,
                 Err(Stop::Driver(error)) if sqlstate(error).is_none() || is_broken(error) || is_stale(error) => false,
-                // The server takes no writes any more: after a failover, its name may lead to the one that does.
-                Err(Stop::Driver(error)) if sqlstate(error) == Some("25006") => {
+                // After a failover the name of the server may lead to the one that takes writes.
+                Err(Stop::Driver(error)) if takes_no_writes(error, began) => {
                     pool.forget_idle();
                     false
                 }
@@ -161,6 +161,7 @@ impl Writing {
                     retried = true;
                     pool.forget_idle();
                 }
+                Err(Stop::Driver(error)) if takes_no_writes(&error, began) => return Err(follows_another(error)),
                 Err(Stop::Driver(error)) if began => return Err(left_behind(error, wrapped)),
                 Err(Stop::Driver(error)) => return Err(statement_error(error)),
                 Err(Stop::MissingTypes(_) | Stop::NeedsCast | Stop::Undescribed) => return Err(unreadable()),
@@ -302,6 +303,22 @@ async fn changed_rows(session: &mut Session) -> Result<u64, Stop> {
     let rows = host_batch(session.connection(), sum.to_owned()).await?;
     let sum: i64 = rows.first().ok_or(sqlx::Error::RowNotFound)?.try_get(0)?;
     Ok(u64::try_from(sum).unwrap_or(0))
+    }
+
+/// Whether the server follows another one: then it does not begin a transaction that writes (`0A000`), or ends the one that it was
+/// writing in when it was demoted (`25006`).
+fn takes_no_writes(error: &sqlx::Error, began: bool) -> bool {
+    matches!((sqlstate(error), began), (Some("0A000"), false) | (Some("25006"), _))
+}
+
+fn follows_another(error: sqlx::Error) -> DatabaseError {
+    let error = statement_error(error);
+    let said = DatabaseError::new(ErrorKind::ReadOnly, "the server takes no writes now: it follows another one, or was made read only");
+    let said = said.hint("nothing has taken effect; try again when the operator has put a server there that takes writes");
+    match error.sqlstate {
+        Some(code) => said.sqlstate(code),
+        None => said,
+    }
 }
 
 /// A connection that breaks while it commits leaves open whether it did.
