@@ -1,4 +1,4 @@
-//! Builds every guest of `tests/guests` to a component and writes the constants that name them.
+//! Builds every guest of `tests/guests` and every example of the SDK to a component and writes the constants that name them.
 
 use std::env;
 use std::error::Error;
@@ -21,37 +21,51 @@ fn main() -> Result<(), Box<dyn Error>> {
     // <target>/<profile>/build/<package>/out; shared with the first-party plugins, whose dependencies are the same.
     let target = out.ancestors().nth(4).ok_or("OUT_DIR is in a target folder")?.join("guests");
 
-    for input in ["tests/guests", "plugin-sdk/src", "plugin-sdk/Cargo.toml", "wit", "Cargo.lock"] {
+    for input in ["tests/guests", "plugin-sdk/src", "plugin-sdk/examples", "plugin-sdk/Cargo.toml", "wit", "Cargo.lock"] {
         println!("cargo::rerun-if-changed={}", repository.join(input).display());
     }
-    let guests = guests(&tests.join("guests"))?;
-    build(repository, &target, &guests)?;
-    fs::write(out.join("guests.rs"), constants(&tests, &target, &guests)?)?;
+    let guests = packages(&tests.join("guests"), "guest-")?;
+    let examples = packages(&repository.join("plugin-sdk/examples"), "")?;
+    build(repository, &target, guests.iter().chain(&examples))?;
+    fs::write(out.join("guests.rs"), constants(&target, &guests)?)?;
+    fs::write(out.join("examples.rs"), constants(&target, &examples)?)?;
     Ok(())
 }
 
-/// The names of the folders that hold a guest.
-fn guests(folder: &Path) -> Result<Vec<String>, Box<dyn Error>> {
-    let mut guests = Vec::new();
+/// A package that is built to a component.
+struct Package {
+    /// Its folder's name, which is the plugin's id.
+    id: String,
+    /// Its folder.
+    folder: PathBuf,
+    /// What cargo calls it.
+    name: String,
+}
+
+/// The packages in the folders of a folder, by id; each is called `prefix` and its id.
+fn packages(folder: &Path, prefix: &str) -> Result<Vec<Package>, Box<dyn Error>> {
+    let mut packages = Vec::new();
     for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        if entry.path().join("Cargo.toml").exists() {
-            guests.push(entry.file_name().to_string_lossy().into_owned());
+        let folder = entry?.path();
+        if folder.join("Cargo.toml").exists()
+            && let Some(id) = folder.file_name().and_then(|name| name.to_str())
+        {
+            packages.push(Package { id: id.to_owned(), name: format!("{prefix}{id}"), folder });
         }
     }
-    guests.sort();
-    Ok(guests)
+    packages.sort_by(|one, other| one.id.cmp(&other.id));
+    Ok(packages)
 }
 
 /// Builds all of them with one cargo, in a target folder of their own: this build holds the lock of the other.
-fn build(repository: &Path, target: &Path, guests: &[String]) -> Result<(), Box<dyn Error>> {
+fn build<'a>(repository: &Path, target: &Path, packages: impl Iterator<Item = &'a Package>) -> Result<(), Box<dyn Error>> {
     let mut cargo = Command::new(env::var("CARGO")?);
     cargo.current_dir(repository).args(["build", "--locked", "--target", TARGET, "--profile", PROFILE]);
     cargo.arg("--target-dir").arg(target);
     // A build folder that the user's configuration names would be the outer one, and locked.
     cargo.env("CARGO_BUILD_BUILD_DIR", target);
-    for guest in guests {
-        cargo.args(["--package", &format!("guest-{guest}")]);
+    for package in packages {
+        cargo.args(["--package", &package.name]);
     }
     // What the outer cargo, clippy and rustdoc set for this build is not meant for that one.
     for (name, _) in env::vars() {
@@ -69,21 +83,21 @@ fn build(repository: &Path, target: &Path, guests: &[String]) -> Result<(), Box<
     Ok(())
 }
 
-/// A constant for each guest, called as its folder.
-fn constants(tests: &Path, target: &Path, guests: &[String]) -> Result<String, Box<dyn Error>> {
+/// A constant for each of them, called as its folder.
+fn constants(target: &Path, packages: &[Package]) -> Result<String, Box<dyn Error>> {
     let mut text = String::new();
-    for guest in guests {
-        let name = guest.replace('-', "_");
-        let folder = tests.join("guests").join(guest);
-        let component = target.join(TARGET).join(PROFILE).join(format!("guest_{name}.wasm"));
-        writeln!(text, "/// The guest `{guest}`.")?;
+    let constant = |package: &Package| package.id.replace('-', "_").to_uppercase();
+    for package in packages {
+        let Package { id, folder, name } = package;
+        let component = target.join(TARGET).join(PROFILE).join(format!("{}.wasm", name.replace('-', "_")));
+        writeln!(text, "/// The plugin `{id}`.")?;
         writeln!(
             text,
-            "pub(crate) const {}: Guest = Guest {{ name: {guest:?}, folder: {folder:?}, component: {component:?} }};",
-            name.to_uppercase()
+            "pub(crate) const {}: Guest = Guest {{ name: {id:?}, folder: {folder:?}, component: {component:?} }};",
+            constant(package)
         )?;
     }
-    let all: Vec<String> = guests.iter().map(|guest| guest.replace('-', "_").to_uppercase()).collect();
+    let all: Vec<String> = packages.iter().map(constant).collect();
     writeln!(text, "/// All of them.\npub(crate) const ALL: [Guest; {}] = [{}];", all.len(), all.join(", "))?;
     Ok(text)
 }

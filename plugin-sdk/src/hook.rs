@@ -2,6 +2,41 @@
 //!
 //! A hook is a function here and a declaration in `plugin.toml`; without the declaration it is never asked. One that does
 //! not override a function lets everything pass.
+//!
+//! ```
+//! use tidegate_plugin::QueryHooks;
+//! use tidegate_plugin::hook::{Asked, BeforeQuery, Kind, Statement};
+//! use tidegate_plugin::test::{Host, statement};
+//!
+//! pub struct PayrollGuard;
+//!
+//! impl QueryHooks for PayrollGuard {
+//!     fn before_query(_: Asked, statement: &Statement) -> BeforeQuery {
+//!         match statement.tables.iter().find(|table| table.starts_with("payroll")) {
+//!             Some(table) => BeforeQuery::Refuse(format!("`{table}` is for the payroll office")),
+//!             None => BeforeQuery::Pass,
+//!         }
+//!     }
+//! }
+//!
+//! tidegate_plugin::export!(query_hooks: PayrollGuard);
+//!
+//! # fn main() {
+//! let mut asked = statement("select * from payroll_2026");
+//! asked.tables.push("payroll_2026".to_owned());
+//! assert!(matches!(Host::new().before_query::<PayrollGuard>(Kind::Validate, &asked), BeforeQuery::Refuse(_)));
+//! # }
+//! ```
+//!
+//! ```toml
+//! [[hooks]]
+//! event = "before-query"
+//! kind = "validate"
+//! reason = "Keeps payroll tables for the payroll office"
+//! ```
+//!
+//! What its kind may not say, a trap and a late answer are failures of the hook, and by default a failure refuses what the
+//! hook was asked about. While it is asked, a hook has no database.
 
 use crate::content::Content;
 use crate::rows::Rows;
@@ -170,5 +205,103 @@ impl Rewriting {
     /// Another text with the same parameters.
     pub fn of(sql: impl Into<String>) -> Self {
         Self { sql: sql.into(), parameters: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value as Json;
+    use serde_json::json;
+
+    use super::*;
+    use crate::test::Host;
+    use crate::test::ResultRows;
+    use crate::test::statement;
+    use crate::test::tool_call;
+    use crate::types::Failure;
+
+    /// Hooks that say something about everything.
+    struct Strict;
+
+    impl QueryHooks for Strict {
+        fn before_query(asked: Asked, statement: &Statement) -> BeforeQuery {
+            match asked.kind {
+                Kind::Validate if statement.verb == "DELETE" => BeforeQuery::Refuse("nothing is deleted here".to_owned()),
+                Kind::Mutate => BeforeQuery::Rewrite(Rewriting::of(format!("{} limit 5", statement.sql))),
+                _ => BeforeQuery::Pass,
+            }
+        }
+
+        fn after_query(_: Asked, _: &Statement, outcome: QueryOutcome) -> AfterQuery {
+            match outcome.columns.iter().position(|column| column.name == "ssn") {
+                Some(column) => AfterQuery::Mask(vec![Mask::new(column, "***")]),
+                None => outcome.rows.map_or(AfterQuery::Pass, AfterQuery::Replace),
+            }
+        }
+
+        fn on_error(_: Asked, statement: &Statement, error: &DatabaseError) -> Advice {
+            Advice::suggest(format!("look at `{}`: {}", statement.sql, error.failure().message))
+        }
+    }
+
+    impl CallHooks for Strict {
+        fn before_call(asked: Asked, call: &Call) -> BeforeCall {
+            let arguments: Json = serde_json::from_str(&call.arguments).unwrap_or_default();
+            match asked.kind {
+                Kind::Validate if !call.read_only => BeforeCall::Refuse(format!("`{}` is closed", call.tool)),
+                Kind::Mutate => BeforeCall::Rewrite(json!({ "sql": arguments["sql"], "limit": 5 }).to_string()),
+                _ => BeforeCall::Pass,
+            }
+        }
+
+        fn after_call(_: Asked, _: &Call, outcome: CallOutcome) -> AfterCall {
+            AfterCall::Replace(vec![Content::text(format!("{} pieces", outcome.content.len()))])
+        }
+    }
+
+    #[test]
+    fn hooks_around_statements_are_asked_by_the_kit() {
+        let host = Host::new();
+        let delete = host.before_query::<Strict>(Kind::Validate, &statement("delete from t"));
+        assert!(matches!(delete, BeforeQuery::Refuse(reason) if reason.contains("deleted")));
+        let select = host.before_query::<Strict>(Kind::Mutate, &statement("select 1"));
+        assert!(matches!(select, BeforeQuery::Rewrite(Rewriting { sql, parameters: None }) if sql == "select 1 limit 5"));
+        let rows = ResultRows::new(&["id", "ssn"], vec![vec![1.into(), "123".into()]]);
+        let masked = host.after_query::<Strict>(Kind::Mutate, &statement("select 1"), &rows);
+        assert!(matches!(masked, AfterQuery::Mask(masks) if masks[0].column == 1));
+        let rows = ResultRows::new(&["id"], vec![vec![1.into()]]);
+        let replaced = host.after_query::<Strict>(Kind::Mutate, &statement("select 1"), &rows);
+        assert!(matches!(replaced, AfterQuery::Replace(rows) if rows.count() == 1));
+        let advice = host.on_error::<Strict>(&statement("select x"), &DatabaseError::UnknownColumn(Failure::new("no `x`")));
+        assert_eq!((advice.suggestions, advice.try_again), (vec!["look at `select x`: no `x`".to_owned()], false));
+    }
+
+    #[test]
+    fn hooks_around_calls_are_asked_by_the_kit() {
+        let host = Host::new();
+        let call = tool_call("execute_select", &json!({ "sql": "select 1" }));
+        assert!(matches!(host.before_call::<Strict>(Kind::Validate, &call), BeforeCall::Pass));
+        let writes = Call { read_only: false, ..call.clone() };
+        assert!(matches!(host.before_call::<Strict>(Kind::Validate, &writes), BeforeCall::Refuse(_)));
+        let changed = host.before_call::<Strict>(Kind::Mutate, &call);
+        assert!(matches!(changed, BeforeCall::Rewrite(text) if text == r#"{"sql":"select 1","limit":5}"#));
+        let answer = host.after_call::<Strict>(Kind::Mutate, &call, vec![Content::text("a"), Content::text("b")]);
+        assert!(matches!(&answer, AfterCall::Replace(pieces) if matches!(&pieces[0], Content::Text(text) if text == "2 pieces")));
+    }
+
+    #[test]
+    fn a_hook_that_overrides_nothing_lets_everything_pass() {
+        struct Silent;
+        impl QueryHooks for Silent {}
+        impl CallHooks for Silent {}
+        let host = Host::new();
+        let (asked, rows) = (statement("select 1"), ResultRows::new(&["1"], vec![vec![1.into()]]));
+        assert!(matches!(host.before_query::<Silent>(Kind::Validate, &asked), BeforeQuery::Pass));
+        assert!(matches!(host.after_query::<Silent>(Kind::Mutate, &asked, &rows), AfterQuery::Pass));
+        assert!(matches!(host.on_connect::<Silent>("main", "postgres", None), ConnectVerdict::Setup(statements) if statements.is_empty()));
+        assert!(host.on_error::<Silent>(&asked, &DatabaseError::Failed(Failure::new("no"))).suggestions.is_empty());
+        let call = tool_call("execute_select", &json!({}));
+        assert!(matches!(host.before_call::<Silent>(Kind::Provide, &call), BeforeCall::Pass));
+        assert!(matches!(host.after_call::<Silent>(Kind::Validate, &call, Vec::new()), AfterCall::Pass));
     }
 }

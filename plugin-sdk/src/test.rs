@@ -32,15 +32,21 @@ use crate::catalog::Schema;
 use crate::catalog::Table;
 use crate::completion::CompletionRequest;
 use crate::completion::Completions;
+use crate::content::Content;
 use crate::database_read::StatementKind;
 use crate::export::Completes;
 use crate::export::Prompts;
 use crate::export::Resources;
 use crate::export::Tools;
 use crate::hook;
+use crate::hook::Advice;
+use crate::hook::AfterCall;
 use crate::hook::AfterQuery;
 use crate::hook::Asked;
+use crate::hook::BeforeCall;
 use crate::hook::BeforeQuery;
+use crate::hook::CallHooks;
+use crate::hook::CallOutcome;
 use crate::hook::ConnectVerdict;
 use crate::hook::Connection;
 use crate::hook::Policy;
@@ -269,10 +275,26 @@ impl Host {
         self.run(|| H::after_query(Asked { kind, stage: Stage::AfterChanges }, statement, outcome))
     }
 
+    /// Asks a plugin's hook about a statement that failed.
+    pub fn on_error<H: QueryHooks>(&self, statement: &Statement, error: &DatabaseError) -> Advice {
+        self.run(|| H::on_error(Asked { kind: hook::Kind::Mutate, stage: Stage::BeforeChanges }, statement, error))
+    }
+
     /// Asks a plugin's hook how the sessions of `caller` begin.
     pub fn on_connect<H: QueryHooks>(&self, database: &str, engine: &str, caller: Option<&str>) -> ConnectVerdict {
         let (database, engine, caller) = (database.to_owned(), engine.to_owned(), caller.map(str::to_owned));
         self.run(|| H::on_connect(&Connection { database, engine, caller, writes: false }))
+    }
+
+    /// Asks a plugin's hook about a call of a tool before it runs.
+    pub fn before_call<H: CallHooks>(&self, kind: hook::Kind, call: &hook::Call) -> BeforeCall {
+        self.run(|| H::before_call(Asked { kind, stage: Stage::AfterChanges }, call))
+    }
+
+    /// Asks a plugin's hook about a call of a tool that answered with `content`.
+    pub fn after_call<H: CallHooks>(&self, kind: hook::Kind, call: &hook::Call, content: Vec<Content>) -> AfterCall {
+        let outcome = CallOutcome { failed: None, content, duration_us: 0, provided_by: None };
+        self.run(|| H::after_call(Asked { kind, stage: Stage::AfterChanges }, call, outcome))
     }
 
     /// Runs `body` in this host: what it imports comes from here.
@@ -368,6 +390,13 @@ pub fn statement(sql: &str) -> Statement {
         in_transaction: false,
         cache_key: None,
     }
+}
+
+/// A call of a reading tool of the plugin `query`, as a hook that reads `arguments` is asked about it; a test that needs more
+/// sets the fields.
+#[must_use]
+pub fn tool_call(tool: &str, arguments: &serde_json::Value) -> hook::Call {
+    hook::Call { tool: tool.to_owned(), plugin: "query".to_owned(), arguments: arguments.to_string(), caller: None, read_only: true }
 }
 
 /// The tools of a plugin as MCP's `tools/list` shows them: what they cost a model in each conversation.

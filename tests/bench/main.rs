@@ -17,6 +17,9 @@
 //! that query with the two round trips which prove to PostgreSQL that it only reads: the floor of a guarded server that
 //! does not merge round trips. `tools/list` and `server/discover` touch no database: the floor of HTTP and the MCP layer.
 //!
+//! The part `hooks` compares servers of the same program in the same run: with no hook, with one and with five that do nothing,
+//! each question in a new instance or in one that is kept for its caller. `µs each` is what one of them adds to a call.
+//!
 //! Every answer is checked: the first of its kind is parsed and its rows are counted and looked at, each later one has to
 //! be the same bytes but for the request's id, or is parsed again. A wrong answer ends the run.
 //!

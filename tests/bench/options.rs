@@ -12,14 +12,15 @@ pub(crate) const HELP: &str = "\
 measures tidegate over the real wire against PostgreSQL, beside the bare sqlx query
 
   --quick          about 20 s in place of 2 min; noisier
-  --only NAME      one of: latency, throughput, floor, memory, start; may be repeated
+  --only NAME      one of: latency, throughput, floor, hooks, memory, start; may be repeated
   --load CASE      no figures: 10 s of `select 1`, `100 rows`, … on 8 connections, the server's process id told, for a profiler
   --check          fail when a figure is absurd, for continuous integration
   --server PATH    the program; default: `tidegate` in the folder that cargo built this in
+  --hook PATH      the component of `tests/guests/hook-passes`; default: where `tests/bench/run` builds it
   --database URL   PostgreSQL, as a role that may create roles and databases; default: the variable TIDEGATE_TEST_POSTGRES";
 
 /// The parts, in the order in which they run.
-pub(crate) const PARTS: [&str; 5] = ["latency", "throughput", "floor", "memory", "start"];
+pub(crate) const PARTS: [&str; 6] = ["latency", "throughput", "floor", "hooks", "memory", "start"];
 
 /// What this process is to do.
 pub(crate) enum Mode {
@@ -48,6 +49,8 @@ pub(crate) struct Options {
     pub(crate) server: PathBuf,
     /// PostgreSQL, with the right to create roles and databases.
     pub(crate) database: String,
+    /// The component of a hook that does nothing.
+    hook: Option<PathBuf>,
 }
 
 impl Options {
@@ -66,6 +69,17 @@ impl Options {
         Duration::from_millis(if self.quick { 60 } else { 150 })
     }
 
+    /// The component of a hook that does nothing.
+    pub(crate) fn hook(&self) -> Result<PathBuf> {
+        let built = || {
+            let own = std::env::current_exe().ok()?;
+            // <target>/<profile>/deps/wire-…
+            Some(own.ancestors().nth(3)?.join("guests/wasm32-wasip2/guest/guest_hook_passes.wasm"))
+        };
+        let path = self.hook.clone().or_else(built).filter(|path| path.is_file());
+        path.ok_or_else(|| "the guest `hook-passes` is not built; `tests/bench/run` does, or name it with `--hook`".into())
+    }
+
     /// Whether a part is to run.
     pub(crate) fn wants(&self, part: &str) -> bool {
         self.parts.contains(&part)
@@ -79,6 +93,7 @@ pub(crate) fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Mode>
     let mut load = None;
     let mut parts = Vec::new();
     let mut server = None;
+    let mut hook = None;
     let mut database = std::env::var("TIDEGATE_TEST_POSTGRES").ok();
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().ok_or_else(|| format!("`{argument}` takes a value"));
@@ -89,6 +104,7 @@ pub(crate) fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Mode>
             "--load" => load = Some(case(&value()?)?),
             "--only" => parts.push(part(&value()?)?),
             "--server" => server = Some(PathBuf::from(value()?)),
+            "--hook" => hook = Some(PathBuf::from(value()?)),
             "--database" => database = Some(value()?),
             "--bare" => return Ok(Mode::Bare { url: value()? }),
             // Cargo says so to every benchmark.
@@ -101,7 +117,7 @@ pub(crate) fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Mode>
     }
     let server = server.map_or_else(beside, Ok)?;
     let database = database.ok_or("no database; set TIDEGATE_TEST_POSTGRES, or use `tests/bench/run`, which starts one")?;
-    Ok(Mode::Measure(Options { quick, check, load, parts, server, database }))
+    Ok(Mode::Measure(Options { quick, check, load, parts, server, database, hook }))
 }
 
 fn case(name: &str) -> Result<Case> {

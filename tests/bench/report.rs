@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::Result;
 use crate::case::Case;
 use crate::options::Options;
+use crate::scenario::HookFigures;
 use crate::scenario::Measured;
 use crate::scenario::MemoryFigures;
 use crate::scenario::Over;
@@ -27,6 +28,9 @@ const ABSURD_KIB: u64 = 512 << 10;
 /// A start with compiled code and one without, in ms.
 const ABSURD_START_MS: [f64; 2] = [5_000.0, 60_000.0];
 
+/// Server CPU that one hook which does nothing adds to a statement, in µs.
+const ABSURD_HOOK_US: f64 = 500.0;
+
 /// Everything that was measured.
 pub(crate) struct Report {
     quick: bool,
@@ -36,6 +40,8 @@ pub(crate) struct Report {
     pub(crate) throughput: Vec<Measured>,
     /// Without a database.
     pub(crate) floor: Vec<Measured>,
+    /// With hooks that do nothing.
+    pub(crate) hooks: Vec<HookFigures>,
     /// Memory.
     pub(crate) memory: Option<MemoryFigures>,
     /// Starts.
@@ -45,7 +51,15 @@ pub(crate) struct Report {
 impl Report {
     /// Nothing measured yet.
     pub(crate) fn new(options: &Options) -> Self {
-        Self { quick: options.quick, latency: Vec::new(), throughput: Vec::new(), floor: Vec::new(), memory: None, start: None }
+        Self {
+            quick: options.quick,
+            latency: Vec::new(),
+            throughput: Vec::new(),
+            floor: Vec::new(),
+            hooks: Vec::new(),
+            memory: None,
+            start: None,
+        }
     }
 
     /// Prints the tables and the JSON line.
@@ -57,6 +71,9 @@ impl Report {
             if !lines.is_empty() {
                 writeln!(output, "\n{title}\n{}", table(lines)?)?;
             }
+        }
+        if !self.hooks.is_empty() {
+            writeln!(output, "\nHooks that do nothing, `select 1` over HTTP\n{}", hook_table(&self.hooks)?)?;
         }
         if let Some(memory) = &self.memory {
             writeln!(output, "\nResident memory, MiB (64 connections)")?;
@@ -98,6 +115,11 @@ impl Report {
                 absurd.push(format!("{:.0} calls per second of `select 1` on {} connections", line.figures.calls_per_s, line.connections));
             }
         }
+        for line in &self.hooks {
+            if let Some(each) = each_hook_us(line, &self.hooks).filter(|each| *each > ABSURD_HOOK_US) {
+                absurd.push(format!("a hook that does nothing takes {each:.0} µs of server CPU, over {ABSURD_HOOK_US} µs"));
+            }
+        }
         if let Some(memory) = self.memory.filter(|memory| memory.peak_kib > ABSURD_KIB) {
             absurd.push(format!("{} MiB resident", memory.peak_kib >> 10));
         }
@@ -121,6 +143,7 @@ impl Report {
             "latency": lines(&self.latency),
             "throughput": lines(&self.throughput),
             "floor": lines(&self.floor),
+            "hooks": self.hooks.iter().map(|line| hook_json(line, &self.hooks)).collect::<Vec<_>>(),
             "memory_kib": self.memory.map(|memory| json!({
                 "idle": memory.idle_kib,
                 "load_100_rows": memory.load_100_kib,
@@ -170,6 +193,59 @@ fn table(lines: &[Measured]) -> Result<String> {
         )?;
     }
     Ok(text)
+}
+
+/// What each of a server's hooks adds to a call, in µs of its CPU, beside the server without any.
+fn each_hook_us(line: &HookFigures, lines: &[HookFigures]) -> Option<f64> {
+    let none = lines.iter().find(|other| other.hooks.count == 0)?;
+    (line.hooks.count > 0).then(|| (line.figures.cpu_us - none.figures.cpu_us) / line.hooks.count as f64)
+}
+
+/// What its hooks make of a server's CPU time per call.
+fn hook_ratio(line: &HookFigures, lines: &[HookFigures]) -> Option<f64> {
+    let none = lines.iter().find(|other| other.hooks.count == 0)?;
+    Some(line.figures.cpu_us / none.figures.cpu_us)
+}
+
+fn instances(line: &HookFigures) -> &'static str {
+    match line.hooks.count {
+        0 => "",
+        _ if line.hooks.kept => "kept for the caller",
+        _ => "new for each question",
+    }
+}
+
+fn hook_table(lines: &[HookFigures]) -> Result<String> {
+    let mut text =
+        format!("  {:<8}{:<24}{:>11}{:>8}{:>10}{:>10}{:>10}", "hooks", "instances", "CPU µs", "× none", "µs each", "p50 µs", "p99 µs");
+    for line in lines {
+        let (ratio, each) = (hook_ratio(line, lines), each_hook_us(line, lines));
+        write!(
+            text,
+            "\n  {:<8}{:<24}{:>11.1}{:>8}{:>10}{:>10.0}{:>10.0}",
+            line.hooks.count,
+            instances(line),
+            line.figures.cpu_us,
+            ratio.map_or_else(String::new, |ratio| format!("{ratio:.2}")),
+            each.map_or_else(String::new, |each| format!("{each:.1}")),
+            line.figures.p50_us,
+            line.figures.p99_us,
+        )?;
+    }
+    Ok(text)
+}
+
+fn hook_json(line: &HookFigures, lines: &[HookFigures]) -> Value {
+    json!({
+        "hooks": line.hooks.count,
+        "kept": line.hooks.kept,
+        "calls": line.figures.calls,
+        "cpu_us": round(line.figures.cpu_us),
+        "cpu_ratio": hook_ratio(line, lines).map(round),
+        "each_us": each_hook_us(line, lines).map(round),
+        "p50_us": round(line.figures.p50_us),
+        "p99_us": round(line.figures.p99_us),
+    })
 }
 
 fn line_json(line: &Measured, bare: Option<&Measured>) -> Value {

@@ -1,11 +1,13 @@
 //! The parts of the benchmark, in the order in which they run, and what all of them share.
 
 mod calls;
+mod hooks;
 mod memory;
 mod start;
 
 pub(crate) use calls::Measured;
 pub(crate) use calls::Over;
+pub(crate) use hooks::HookFigures;
 pub(crate) use memory::MemoryFigures;
 pub(crate) use start::StartFigures;
 
@@ -59,6 +61,10 @@ async fn measure(options: &Options, sample: &Sample) -> Result<Report> {
             crate::note("without a database …");
             report.floor = calls::floor(&mut targets, options).await?;
         }
+    }
+    if options.wants("hooks") {
+        crate::note("hooks …");
+        report.hooks = hooks::measure(&installation, &options.hook()?, options).await?;
     }
     if options.wants("memory") {
         crate::note("memory …");

@@ -31,6 +31,37 @@ max_rows = 20000
 max_bytes = \"16 MiB\"
 ";
 
+/// The manifest of the hooks that are measured, without them.
+const HOOK_MANIFEST: &str = "schema = 1
+
+[plugin]
+id = \"hook-passes\"
+version = \"0.1.0\"
+title = \"Hooks that pass\"
+description = \"Shows what a hook costs.\"
+host-api = \"^0.1\"
+
+[component]
+file = \"guest_hook_passes.wasm\"
+";
+
+/// One hook of it.
+const HOOK: &str = "
+[[hooks]]
+event = \"before-query\"
+kind = \"validate\"
+reason = \"Shows what a hook costs\"
+";
+
+/// Hooks of a server that do nothing.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Hooks {
+    /// How many.
+    pub(crate) count: usize,
+    /// Whether their instances are kept for their caller.
+    pub(crate) kept: bool,
+}
+
 /// What a server is started from: program, configuration, and a folder for compiled code.
 pub(crate) struct Installation {
     program: PathBuf,
@@ -46,6 +77,21 @@ impl Installation {
         fs::create_dir_all(&folder)?;
         fs::write(folder.join("tidegate.toml"), CONFIGURATION)?;
         Ok(Self { program: program.to_owned(), url: url.to_owned(), folder })
+    }
+
+    /// The same with hooks that are asked about every statement and do nothing.
+    pub(crate) fn with_hooks(&self, component: &Path, hooks: Hooks) -> Result<Self> {
+        let instances = if hooks.kept { "per-caller" } else { "fresh" };
+        let folder = self.folder.join(format!("hooks-{}-{instances}", hooks.count));
+        fs::create_dir_all(&folder)?;
+        fs::write(folder.join("plugin.toml"), format!("{HOOK_MANIFEST}{}", HOOK.repeat(hooks.count)))?;
+        let plugin = format!(
+            "[plugins.hook-passes]\nenabled = {}\npath = {folder:?}\ncomponent = {component:?}\n\
+             hooks = {{ before-query = {{ mode = \"enforce\", timeout = \"2s\", instances = {instances:?} }} }}\n",
+            hooks.count > 0
+        );
+        fs::write(folder.join("tidegate.toml"), format!("{CONFIGURATION}\n{plugin}"))?;
+        Ok(Self { program: self.program.clone(), url: self.url.clone(), folder })
     }
 
     /// A folder for compiled code, as yet empty.

@@ -104,6 +104,8 @@ pub(crate) struct Client {
 #[derive(Default)]
 pub(crate) struct Host {
     configuration: String,
+    /// Manifests of a test's own; read when the host starts.
+    manifests: Vec<Folder>,
 }
 
 impl Host {
@@ -129,6 +131,21 @@ impl Host {
     /// Adds any table; `keys` are its lines.
     pub(crate) fn table(mut self, name: &str, keys: &str) -> Self {
         writeln!(self.configuration, "[{name}]\n{keys}").expect("a string takes everything");
+        self
+    }
+
+    /// Adds a guest under the id `id`, with a manifest of its own that declares `hooks`; `keys` are further lines of its table.
+    pub(crate) fn hooks(mut self, guest: Guest, id: &str, hooks: &str, keys: &str) -> Self {
+        let manifest = format!(
+            "schema = 1\n[plugin]\nid = {id:?}\nversion = \"0.1.0\"\ntitle = \"A test\"\ndescription = \"Hooks of a test.\"\nhost-api = \"^0.1\"\n\
+             [component]\nfile = \"guest.wasm\"\n\
+             [capabilities]\ncatalog = {{ reason = \"Tries.\" }}\ndatabase-read = {{ reason = \"Tries.\" }}\n{hooks}"
+        );
+        let folder = Folder::new();
+        std::fs::write(folder.path().join("plugin.toml"), manifest).expect("the folder is ours");
+        writeln!(self.configuration, "[plugins.{id}]\npath = {:?}\ncomponent = {:?}\n{keys}", folder.path(), guest.component)
+            .expect("a string takes everything");
+        self.manifests.push(folder);
         self
     }
 
@@ -193,7 +210,8 @@ impl Host {
         run(command).await
     }
 
-    fn write(&self, folder: &Folder) -> PathBuf {
+    /// Writes the configuration into a folder.
+    pub(crate) fn write(&self, folder: &Folder) -> PathBuf {
         let file = folder.path().join("tidegate.toml");
         std::fs::write(&file, &self.configuration).expect("the folder is ours");
         file
@@ -227,6 +245,15 @@ impl HttpHost {
             Era::Legacy => visitor.serve(transport).await.expect("the client connects"),
         };
         Client { service }
+    }
+
+    /// Waits until it has logged `part`.
+    pub(crate) async fn logs(&self, part: &str) {
+        let until = std::time::Instant::now() + PATIENCE;
+        while !self.log().contains(part) {
+            assert!(std::time::Instant::now() < until, "`{part}` is not in the log:\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     /// What it has logged so far.

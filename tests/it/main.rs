@@ -6,15 +6,18 @@ mod cache;
 mod commands;
 mod confirmations;
 mod database;
+mod example_plugins;
 mod faults;
 mod folder;
+mod hook_instances;
+mod hooks;
 mod host;
 mod protocol;
 mod statements;
 mod tidy;
 mod transactions;
 
-/// A guest of `tests/guests`, built to a component.
+/// A guest of `tests/guests` or an example of the SDK, built to a component.
 #[derive(Clone, Copy)]
 struct Guest {
     /// Its id.
@@ -30,4 +33,11 @@ mod guests {
     use super::Guest;
 
     include!(concat!(env!("OUT_DIR"), "/guests.rs"));
+}
+
+/// The examples of the SDK, each a constant called as its folder.
+mod examples {
+    use super::Guest;
+
+    include!(concat!(env!("OUT_DIR"), "/examples.rs"));
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
 
+use crate::examples;
 use crate::guests;
 
 /// The layers of the host, topmost first: each uses only those after it.
@@ -144,7 +145,7 @@ fn every_guest_has_a_test() {
 #[test]
 fn every_guest_has_a_manifest_and_is_built() {
     let missing = |path: PathBuf| (!path.is_file()).then(|| format!("{} is missing", path.display()));
-    let broken = guests::ALL.iter().flat_map(|guest| {
+    let broken = guests::ALL.iter().chain(&examples::ALL).flat_map(|guest| {
         let manifest = Path::new(guest.folder).join("plugin.toml");
         [missing(manifest), missing(guest.component.into())].into_iter().flatten()
     });

@@ -325,8 +325,11 @@ impl<S: Subject> Chain<S> {
 
 /// Asks a hook off the path. Nobody obeys it; what it would have done is in the log, unless it only looks.
 fn audit<S: Subject>(link: Arc<Link<S>>, call: &Call, subject: &S, stage: Stage, observers: &Observers) {
-    let (call, subject) = (call.detached(link.timeout), subject.clone());
+    let (mut call, subject) = (call.detached(link.timeout), subject.clone());
     observers.ask_later(Box::pin(async move {
+        // The time in the queue is not the hook's. What ends a late question is the limit of its link, with the blame for it:
+        // the deadline of a call blames nobody.
+        call.deadline = Instant::now() + 2 * link.timeout;
         let ended = link.ask(&call, &subject, stage).await;
         let Link { plugin, event, .. } = &*link;
         if matches!(ended, Ended::Verdict(Verdict::Change(_))) {
@@ -336,6 +339,7 @@ fn audit<S: Subject>(link: Arc<Link<S>>, call: &Call, subject: &S, stage: Stage,
             Ended::Verdict(Verdict::Pass) | Ended::Skipped => return,
             Ended::Verdict(verdict) => verdict.name().to_owned(),
             Ended::Refused(Why::Said(reason)) => format!("refuse ({reason})"),
+            Ended::Refused(Why::CallOver) => return,
             Ended::Refused(_) => "refuse, because it failed".to_owned(),
         };
         if link.kind != Kind::Observe {

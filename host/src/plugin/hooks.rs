@@ -12,6 +12,7 @@ use crate::config::HookEvent;
 use crate::config::HookGrant;
 use crate::config::HookMode;
 use crate::config::Instances;
+use crate::config::OnFailure;
 use crate::hook::Filter;
 use crate::hook::Hook;
 use crate::hook::Subject;
@@ -108,7 +109,11 @@ impl Place<'_> {
             kind: declaration.kind,
             priority: grant.priority.unwrap_or(declaration.priority),
             mode: self.mode(),
-            on_failure: grant.on_failure.unwrap_or(declaration.on_failure),
+            on_failure: match declaration.event {
+                // What failed has failed already: there is nothing to refuse, and the advice of others still counts.
+                HookEvent::OnError => OnFailure::Skip,
+                _ => grant.on_failure.unwrap_or(declaration.on_failure),
+            },
             timeout,
             filter: Filter {
                 databases: declaration.databases.clone(),

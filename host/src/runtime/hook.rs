@@ -147,13 +147,15 @@ impl GuestHook {
     }
 
     /// Keeps an instance that answered, for the caller that it served.
-    fn keep(&self, call: &Call, started: Started, uses: u32) {
+    fn keep(&self, call: &Call, mut started: Started, uses: u32) {
         let Some(kept) = &self.kept else { return };
         let state = started.store.data();
         if uses >= MOST_USES || !state.holds_nothing() || state.meter.bytes() > KEPT_BYTES {
             return;
         }
         let Ok(slot) = self.slots.kept.clone().try_acquire_owned() else { return };
+        // What listens to a call ends with it, not with the instance.
+        started.store.data_mut().call = call.detached(Duration::ZERO);
         let now = Instant::now();
         let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.retain(|kept| now.saturating_duration_since(kept.since) < KEPT);
@@ -304,13 +306,14 @@ impl Hook<Calling> for GuestHook {
     fn ask<'a>(&'a self, call: &'a Call, subject: &'a Calling, how: Asked) -> Answered<'a, Calling> {
         Box::pin(async move {
             let event = hook_answer::call(subject, self.reads.arguments, self.caller(call));
+            let reads = self.reads;
             ask!(
                 self,
                 call,
                 HookQuestion::default(),
                 call_hooks,
                 |guest, store| guest.call_before_call(store, asked(how), &event).await,
-                hook_answer::before_call
+                |verdict, state: &mut State| hook_answer::before_call(verdict, reads, state)
             )
         })
     }
@@ -330,7 +333,7 @@ impl Hook<Called> for GuestHook {
                     let outcome = hook_answer::called(subject, reads, store.data_mut())?;
                     guest.call_after_call(store, asked(how), &event, &outcome).await
                 },
-                hook_answer::after_call
+                |verdict, state: &mut State| hook_answer::after_call(verdict, reads, state)
             )
         })
     }

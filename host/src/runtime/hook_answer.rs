@@ -136,11 +136,14 @@ pub(super) fn call(calling: &Calling, arguments: bool, caller: Option<String>) -
     }
 }
 
-/// What is to become of a call.
-pub(super) fn before_call(verdict: call_hooks::BeforeVerdict, state: &mut State) -> Result<Verdict<Calling>, Fault> {
+/// What is to become of a call. Who was not shown the arguments cannot write them anew.
+pub(super) fn before_call(verdict: call_hooks::BeforeVerdict, reads: Reads, state: &mut State) -> Result<Verdict<Calling>, Fault> {
     Ok(match verdict {
         call_hooks::BeforeVerdict::Pass => Verdict::Pass,
         call_hooks::BeforeVerdict::Refuse(reason) => Verdict::Refuse(reason),
+        call_hooks::BeforeVerdict::Rewrite(_) if !reads.arguments => {
+            return Err(Fault::Failed("it changes arguments, and its manifest does not say that it reads `arguments`".into()));
+        }
         call_hooks::BeforeVerdict::Rewrite(arguments) => match serde_json::from_str(&arguments) {
             Ok(arguments) => Verdict::Change(arguments),
             Err(error) => return Err(Fault::Failed(format!("its arguments are no JSON object: {error}"))),
@@ -167,11 +170,14 @@ pub(super) fn called(called: &Called, reads: Reads, state: &mut State) -> wasmti
     })
 }
 
-/// What is to become of an answer.
-pub(super) fn after_call(verdict: call_hooks::AfterVerdict, state: &mut State) -> Result<Verdict<Called>, Fault> {
+/// What is to become of an answer. Who was not shown it cannot write it anew.
+pub(super) fn after_call(verdict: call_hooks::AfterVerdict, reads: Reads, state: &mut State) -> Result<Verdict<Called>, Fault> {
     Ok(match verdict {
         call_hooks::AfterVerdict::Pass => Verdict::Pass,
         call_hooks::AfterVerdict::Refuse(reason) => Verdict::Refuse(reason),
+        call_hooks::AfterVerdict::Replace(_) if !reads.content => {
+            return Err(Fault::Failed("it replaces an answer, and its manifest does not say that it reads `content`".into()));
+        }
         call_hooks::AfterVerdict::Replace(pieces) => Verdict::Change(contents(pieces, state)?),
     })
 }

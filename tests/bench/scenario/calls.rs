@@ -215,7 +215,8 @@ async fn call_piped(client: &mut Client<'_>, window: Duration) -> Result<Figures
     Ok(Figures::new(clock.into_latencies(), start.elapsed()).with_bytes(client.answer_bytes()))
 }
 
-async fn read_rested(meter: &mut CpuMeter) -> Result<Duration> {
+/// The CPU time until now, of all that was called for.
+pub(super) async fn read_rested(meter: &mut CpuMeter) -> Result<Duration> {
     tokio::time::sleep(REST).await;
     meter.read()
 }
