@@ -225,3 +225,42 @@ fn to_guest(isolation: Isolation) -> transaction::Isolation {
         Isolation::Serializable => transaction::Isolation::Serializable,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::call::Call;
+    use crate::call::Caller;
+    use crate::config::DatabaseConfig;
+    use crate::config::DatabaseName;
+    use crate::config::Mode;
+
+    const READ_WRITE: BeginOptions = BeginOptions { isolation: None, access: Access::ReadWrite, deferrable: false };
+
+    /// Drops what a guest holds, as a store does that ends with a trap, and answers how the transaction is afterwards.
+    async fn dropped(own: bool) -> Result<(), DatabaseError> {
+        let mut config = DatabaseConfig::new(DatabaseName::parse("main").unwrap(), "sqlite::memory:").unwrap();
+        config.mode = Mode::ReadWrite;
+        let database = Arc::new(Database::new(config).unwrap());
+        let call = Call::new(Caller::local(), Duration::from_secs(10));
+        let transaction = database.begin(&call, READ_WRITE).await.unwrap();
+        drop(GuestTransaction { held: Some(Held { database: database.clone(), transaction: transaction.clone(), own }) });
+        for _ in 0..50 {
+            database.find_transaction(&call.caller, transaction.handle())?;
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn a_guest_that_traps_leaves_no_transaction_that_nobody_knows() {
+        assert!(dropped(true).await.unwrap_err().message.contains("was rolled back"));
+    }
+
+    #[tokio::test]
+    async fn one_whose_handle_the_caller_has_stays() {
+        dropped(false).await.unwrap();
+    }
+}

@@ -215,3 +215,61 @@ async fn a_killed_connection_is_told_at_the_next_use() {
     assert_eq!(fixture.ask("SELECT COUNT(*) FROM t").await, "3");
     db.close().await;
 }
+
+/// Stands between host and server, passes a `COMMIT` on and lets nobody hear the answer.
+async fn deaf_to_commits(place: String) -> u16 {
+    use tokio::io::AsyncReadExt;
+    use tokio::io::AsyncWriteExt;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let place = place.clone();
+            tokio::spawn(async move {
+                let mut server = tokio::net::TcpStream::connect(place.as_str()).await.unwrap();
+                let (mut down, mut up) = (vec![0; 1 << 16], vec![0; 1 << 16]);
+                loop {
+                    tokio::select! {
+                        Ok(length) = client.read(&mut up) => {
+                            if length == 0 || server.write_all(&up[..length]).await.is_err() {
+                                return;
+                            }
+                            if up[..length].ends_with(b"\x03COMMIT") {
+                                let _ = server.read(&mut down).await;
+                                return;
+                            }
+                        }
+                        Ok(length) = server.read(&mut down) => {
+                            if length == 0 || client.write_all(&down[..length]).await.is_err() {
+                                return;
+                            }
+                        }
+                        else => return,
+                    }
+                }
+            });
+        }
+    });
+    port
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_whose_answer_is_lost_is_told_as_unknown() {
+    let mut fixture = Fixture::new(&SHOP).await;
+    let (before, rest) = fixture.url.rsplit_once('@').unwrap();
+    let (place, name) = rest.split_once('/').unwrap();
+    let port = deaf_to_commits(place.to_owned()).await;
+    let url = format!("{before}@127.0.0.1:{port}/{name}?ssl-mode=DISABLED");
+    let mut config = DatabaseConfig::new(DatabaseName::parse("main").unwrap(), &url).unwrap();
+    config.mode = Mode::ReadWrite;
+    let db = Database::new(config).unwrap();
+    let transaction = db.begin(&call(), READ_WRITE).await.unwrap();
+    write(&db, &transaction, "INSERT INTO t VALUES (4, 'd')").await.unwrap();
+    let unknown = db.commit(&call(), &transaction).await.unwrap_err();
+    assert_eq!(unknown.kind, ErrorKind::Failed, "not one to try again: {unknown:?}");
+    assert!(unknown.message.contains("is not known"), "{unknown}");
+    let over = db.find_transaction(&Caller::local(), transaction.handle()).unwrap_err();
+    assert!(over.message.contains("is not known"), "{over}");
+    assert_eq!(fixture.ask("SELECT COUNT(*) FROM t").await, "4");
+    db.close().await;
+}
