@@ -303,7 +303,7 @@ async fn changed_rows(session: &mut Session) -> Result<u64, Stop> {
     let rows = host_batch(session.connection(), sum.to_owned()).await?;
     let sum: i64 = rows.first().ok_or(sqlx::Error::RowNotFound)?.try_get(0)?;
     Ok(u64::try_from(sum).unwrap_or(0))
-    }
+}
 
 /// Whether the server follows another one: then it does not begin a transaction that writes (`0A000`), or ends the one that it was
 /// writing in when it was demoted (`25006`).
