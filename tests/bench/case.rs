@@ -16,6 +16,10 @@ pub(crate) enum Case {
     One,
     /// So many rows of eight columns; one of [`ROWS`].
     Rows(usize),
+    /// `select $1` with another value each time: nothing that was kept answers it.
+    Fresh,
+    /// One number that takes the database tens of milliseconds.
+    Costly,
     /// `tools/list`.
     Tools,
     /// `server/discover`.
@@ -31,6 +35,8 @@ impl Case {
         match self {
             Self::One => "select 1".to_owned(),
             Self::Rows(count) => format!("{count} rows"),
+            Self::Fresh => "select $1, new each time".to_owned(),
+            Self::Costly => "a costly count".to_owned(),
             Self::Tools => "tools/list".to_owned(),
             Self::Discover => "server/discover".to_owned(),
         }
@@ -54,6 +60,8 @@ impl Case {
             Self::Rows(10_000) => {
                 Some("select id, customer, price, name, city, active, note, stock from bench_items where id <= 10000 order by id")
             }
+            Self::Fresh => Some("select $1::int8 as n"),
+            Self::Costly => Some("select count(*) from bench_items a join bench_items b on a.stock < b.stock where a.id <= 100"),
             Self::Rows(_) | Self::Tools | Self::Discover => None,
         }
     }
@@ -61,7 +69,7 @@ impl Case {
     /// How many rows it answers with.
     pub(crate) fn rows(self) -> usize {
         match self {
-            Self::One => 1,
+            Self::One | Self::Fresh | Self::Costly => 1,
             Self::Rows(count) => count,
             Self::Tools | Self::Discover => 0,
         }
@@ -70,7 +78,7 @@ impl Case {
     /// Its method, and the name that the `Mcp-Name` header repeats.
     pub(crate) fn method(self) -> (&'static str, Option<&'static str>) {
         match self {
-            Self::One | Self::Rows(_) => ("tools/call", Some("execute_select")),
+            Self::One | Self::Rows(_) | Self::Fresh | Self::Costly => ("tools/call", Some("execute_select")),
             Self::Tools => ("tools/list", None),
             Self::Discover => ("server/discover", None),
         }
@@ -82,6 +90,10 @@ impl Case {
         let mut params = json!({});
         if let (Some(name), Some(sql)) = (name, self.sql()) {
             params = json!({ "name": name, "arguments": { "sql": sql } });
+        }
+        if self == Self::Fresh {
+            // Written over together with the request's own id.
+            params["arguments"]["params"] = json!([FIRST_ID]);
         }
         params["_meta"] = json!({
             "io.modelcontextprotocol/protocolVersion": REVISION,
@@ -96,21 +108,24 @@ impl Case {
 #[derive(Clone)]
 pub(crate) struct Message {
     bytes: Vec<u8>,
-    id_at: usize,
+    /// Where its id stands: as such, and as a parameter where that is to be another each time.
+    ids_at: Vec<usize>,
     next_id: u64,
 }
 
 impl Message {
     fn new(request: &Value) -> Self {
         let bytes = request.to_string().into_bytes();
-        let id_at = find(&bytes, FIRST_ID.to_string().as_bytes()).expect("the request holds its id");
-        Self { bytes, id_at, next_id: FIRST_ID }
+        let id = FIRST_ID.to_string();
+        let ids_at = (0..bytes.len().saturating_sub(id.len())).filter(|at| bytes[*at..].starts_with(id.as_bytes())).collect();
+        Self { bytes, ids_at, next_id: FIRST_ID }
     }
 
     /// With bytes before and after it.
     pub(crate) fn framed(self, before: &str, after: &str) -> Self {
         let bytes = [before.as_bytes(), &self.bytes, after.as_bytes()].concat();
-        Self { bytes, id_at: self.id_at + before.len(), next_id: self.next_id }
+        let ids_at = self.ids_at.iter().map(|at| at + before.len()).collect();
+        Self { bytes, ids_at, next_id: self.next_id }
     }
 
     /// How many bytes it has.
@@ -123,7 +138,9 @@ impl Message {
         let id = self.next_id;
         self.next_id += 1;
         let digits = id.to_string();
-        self.bytes[self.id_at..self.id_at + digits.len()].copy_from_slice(digits.as_bytes());
+        for at in &self.ids_at {
+            self.bytes[*at..at + digits.len()].copy_from_slice(digits.as_bytes());
+        }
         (id, &self.bytes)
     }
 }

@@ -12,7 +12,7 @@ pub(crate) const HELP: &str = "\
 measures tidegate over the real wire against PostgreSQL, beside the bare sqlx query
 
   --quick          about 20 s in place of 2 min; noisier
-  --only NAME      one of: latency, throughput, floor, hooks, memory, start; may be repeated
+  --only NAME      one of: latency, throughput, floor, hooks, cache, memory, start; may be repeated
   --load CASE      no figures: 10 s of `select 1`, `100 rows`, … on 8 connections, the server's process id told, for a profiler
   --check          fail when a figure is absurd, for continuous integration
   --server PATH    the program; default: `tidegate` in the folder that cargo built this in
@@ -20,7 +20,7 @@ measures tidegate over the real wire against PostgreSQL, beside the bare sqlx qu
   --database URL   PostgreSQL, as a role that may create roles and databases; default: the variable TIDEGATE_TEST_POSTGRES";
 
 /// The parts, in the order in which they run.
-pub(crate) const PARTS: [&str; 6] = ["latency", "throughput", "floor", "hooks", "memory", "start"];
+pub(crate) const PARTS: [&str; 7] = ["latency", "throughput", "floor", "hooks", "cache", "memory", "start"];
 
 /// What this process is to do.
 pub(crate) enum Mode {

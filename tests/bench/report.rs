@@ -9,6 +9,8 @@ use serde_json::json;
 use crate::Result;
 use crate::case::Case;
 use crate::options::Options;
+use crate::scenario::CacheFigures;
+use crate::scenario::Found;
 use crate::scenario::HookFigures;
 use crate::scenario::Measured;
 use crate::scenario::MemoryFigures;
@@ -42,6 +44,8 @@ pub(crate) struct Report {
     pub(crate) floor: Vec<Measured>,
     /// With hooks that do nothing.
     pub(crate) hooks: Vec<HookFigures>,
+    /// With and without kept rows.
+    pub(crate) cache: Vec<CacheFigures>,
     /// Memory.
     pub(crate) memory: Option<MemoryFigures>,
     /// Starts.
@@ -57,6 +61,7 @@ impl Report {
             throughput: Vec::new(),
             floor: Vec::new(),
             hooks: Vec::new(),
+            cache: Vec::new(),
             memory: None,
             start: None,
         }
@@ -74,6 +79,9 @@ impl Report {
         }
         if !self.hooks.is_empty() {
             writeln!(output, "\nHooks that do nothing, `select 1` over HTTP\n{}", hook_table(&self.hooks)?)?;
+        }
+        if !self.cache.is_empty() {
+            writeln!(output, "\nKept rows, over HTTP, one call at a time\n{}", cache_table(&self.cache)?)?;
         }
         if let Some(memory) = &self.memory {
             writeln!(output, "\nResident memory, MiB (64 connections)")?;
@@ -144,6 +152,7 @@ impl Report {
             "throughput": lines(&self.throughput),
             "floor": lines(&self.floor),
             "hooks": self.hooks.iter().map(|line| hook_json(line, &self.hooks)).collect::<Vec<_>>(),
+            "cache": self.cache.iter().map(cache_json).collect::<Vec<_>>(),
             "memory_kib": self.memory.map(|memory| json!({
                 "idle": memory.idle_kib,
                 "load_100_rows": memory.load_100_kib,
@@ -245,6 +254,41 @@ fn hook_json(line: &HookFigures, lines: &[HookFigures]) -> Value {
         "each_us": each_hook_us(line, lines).map(round),
         "p50_us": round(line.figures.p50_us),
         "p99_us": round(line.figures.p99_us),
+    })
+}
+
+fn cache_table(lines: &[CacheFigures]) -> Result<String> {
+    let mut text = format!(
+        "  {:<28}{:<6}{:>11}{:>11}{:>8}{:>11}{:>11}{:>8}",
+        "statement", "", "off CPU µs", "on CPU µs", "ratio", "off p50 µs", "on p50 µs", "ratio"
+    );
+    for line in lines {
+        let found = if line.found == Found::Always { "hit" } else { "miss" };
+        write!(
+            text,
+            "\n  {:<28}{found:<6}{:>11.1}{:>11.1}{:>8.2}{:>11.0}{:>11.0}{:>8.2}",
+            line.case.name(),
+            line.off.cpu_us,
+            line.on.cpu_us,
+            line.on.cpu_us / line.off.cpu_us,
+            line.off.p50_us,
+            line.on.p50_us,
+            line.on.p50_us / line.off.p50_us,
+        )?;
+    }
+    Ok(text)
+}
+
+fn cache_json(line: &CacheFigures) -> Value {
+    json!({
+        "case": line.case.name(),
+        "hit": line.found == Found::Always,
+        "off_cpu_us": round(line.off.cpu_us),
+        "on_cpu_us": round(line.on.cpu_us),
+        "cpu_ratio": round(line.on.cpu_us / line.off.cpu_us),
+        "off_p50_us": round(line.off.p50_us),
+        "on_p50_us": round(line.on.p50_us),
+        "p50_ratio": round(line.on.p50_us / line.off.p50_us),
     })
 }
 

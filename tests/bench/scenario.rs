@@ -1,10 +1,13 @@
 //! The parts of the benchmark, in the order in which they run, and what all of them share.
 
+mod cache;
 mod calls;
 mod hooks;
 mod memory;
 mod start;
 
+pub(crate) use cache::CacheFigures;
+pub(crate) use cache::Found;
 pub(crate) use calls::Measured;
 pub(crate) use calls::Over;
 pub(crate) use hooks::HookFigures;
@@ -65,6 +68,10 @@ async fn measure(options: &Options, sample: &Sample) -> Result<Report> {
     if options.wants("hooks") {
         crate::note("hooks …");
         report.hooks = hooks::measure(&installation, &options.hook()?, options).await?;
+    }
+    if options.wants("cache") {
+        crate::note("kept rows …");
+        report.cache = cache::measure(&installation, options).await?;
     }
     if options.wants("memory") {
         crate::note("memory …");

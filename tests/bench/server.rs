@@ -29,6 +29,9 @@ const CONFIGURATION: &str = "[databases.main]
 url = \"${DATABASE_URL}\"
 max_rows = 20000
 max_bytes = \"16 MiB\"
+
+[plugins.cache]
+enabled = false
 ";
 
 /// The manifest of the hooks that are measured, without them.
@@ -91,6 +94,15 @@ impl Installation {
             hooks.count > 0
         );
         fs::write(folder.join("tidegate.toml"), format!("{CONFIGURATION}\n{plugin}"))?;
+        Ok(Self { program: self.program.clone(), url: self.url.clone(), folder })
+    }
+
+    /// The same with rows kept for ten minutes.
+    pub(crate) fn with_cache(&self) -> Result<Self> {
+        let folder = self.folder.join("cache-on");
+        fs::create_dir_all(&folder)?;
+        let configuration = CONFIGURATION.replace("enabled = false", "settings = { ttl = \"10m\" }");
+        fs::write(folder.join("tidegate.toml"), configuration)?;
         Ok(Self { program: self.program.clone(), url: self.url.clone(), folder })
     }
 

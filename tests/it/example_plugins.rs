@@ -53,3 +53,38 @@ async fn tenant_settings_gives_no_session_to_whoever_has_no_tenant() {
         library.close().await;
     }
 }
+
+#[tokio::test]
+async fn tenant_settings_confines_a_caller_by_the_databases_own_policy() {
+    let library = Library::new(Engine::Postgres).await;
+    let role = library.url.rsplit('/').next().expect("the URL names the database").to_owned();
+    library
+        .run(&format!(
+            "create table orders (id integer primary key, tenant text not null);
+             insert into orders values (1, 'acme'), (2, 'globex'), (3, 'acme');
+             alter table orders enable row level security;
+             create role {role} login password 'own';
+             grant select on orders to {role};
+             create policy tenant on orders to {role} using (tenant = current_setting('app.tenant', true));"
+        ))
+        .await;
+    let (scheme, rest) = library.url.split_once("://").expect("it is a URL");
+    let url = format!("{scheme}://{role}:own@{}", rest.rsplit('@').next().expect("it has a place"));
+    let keys = "settings = { tenants = { local = \"acme\" } }\nhooks = { on-connect = { mode = \"enforce\", timeout = \"2s\" } }";
+    let host = Host::new().database("main", &url, "").guest(examples::TENANT_SETTINGS, keys).start().await;
+    let client = host.connect(Era::Modern).await;
+    for _ in 0..3 {
+        let rows = client.call("execute_select", json!({ "sql": "select id from orders order by id" })).await.rows();
+        assert_eq!(rows, json!([[1], [3]]));
+    }
+    // Neither in words nor by a function does the client become another tenant.
+    for sql in ["set app.tenant = 'globex'", "select set_config('app.tenant', 'globex', false)"] {
+        assert!(client.call("execute_select", json!({ "sql": sql })).await.failed(), "{sql}");
+    }
+    let rows = client.call("execute_select", json!({ "sql": "select id from orders order by id" })).await.rows();
+    assert_eq!(rows, json!([[1], [3]]));
+    drop(client);
+    drop(host);
+    library.run(&format!("drop owned by {role}; drop role {role}")).await;
+    library.close().await;
+}

@@ -7,6 +7,7 @@ mod attacks;
 mod catalog;
 mod dependencies;
 mod stopping;
+mod setup;
 mod transactions;
 mod types;
 mod writing;

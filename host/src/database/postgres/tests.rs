@@ -6,6 +6,7 @@ mod limits;
 mod parameters;
 mod reading;
 mod readonly;
+mod setup;
 mod transactions;
 mod types;
 mod writing;
