@@ -216,6 +216,17 @@ impl Cache {
         entry
     }
 
+    /// How often it was cleared.
+    pub fn clears(&self) -> u64 {
+        self.clears.load(Ordering::Acquire)
+    }
+
+    /// Counts a whole answer that was found, beside the rows of statements.
+    pub fn count_answer(&self) {
+        self.looked.add(1);
+        self.found.add(1);
+    }
+
     async fn look(&self, digest: &Digest, current: &Stamp, tiers: Tiers) -> Option<Arc<Entry>> {
         if self.is_shared(tiers) && current.shared.is_none() {
             return None;

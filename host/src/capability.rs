@@ -4,6 +4,7 @@
 //! goes out is an error that the guest can act on; a trap is for what no honest guest does.
 
 pub(crate) mod cache;
+pub mod call_reads;
 mod catalog;
 pub mod catalog_memory;
 mod changes;
@@ -50,6 +51,7 @@ use crate::database::cursor::Cursors;
 use crate::database::rows::RowSet;
 use crate::hook::kept::Kept;
 use crate::hook::statements::Hooks;
+use call_reads::CallReads;
 use catalog_memory::CatalogMemory;
 use grants::Grants;
 use meter::Meter;
@@ -69,6 +71,8 @@ pub struct Services {
     pub catalog: Arc<CatalogMemory>,
     /// Whom kept rows may answer.
     pub cache_scope: CacheScope,
+    /// Where the reads of the call are noted, when its answer is to be kept.
+    pub reads: Option<Arc<CallReads>>,
 }
 
 impl Services {
@@ -231,12 +235,24 @@ impl State {
         Ok(self.table.delete(rows)?)
     }
 
-    /// Notes one call of a host function.
+    /// Notes one call of a host function, whose answer may be another next time.
     ///
     /// # Errors
     ///
     /// The limit on them: a trap.
     fn enter(&mut self) -> wasmtime::Result<()> {
+        if let Some(reads) = &self.services.reads {
+            reads.spoil();
+        }
+        self.enter_repeatable()
+    }
+
+    /// As [`enter`](Self::enter), for a function whose answer is the same for as long as what the call read is.
+    ///
+    /// # Errors
+    ///
+    /// The limit on them: a trap.
+    fn enter_repeatable(&mut self) -> wasmtime::Result<()> {
         self.host_calls = self.host_calls.saturating_add(1);
         if self.host_calls > self.guest.limits.host_calls {
             return Err(LimitExceeded(format!("{} calls of host functions in one call", self.guest.limits.host_calls)).into());

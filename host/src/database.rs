@@ -87,14 +87,12 @@ pub struct RunOptions {
     pub limits: RowLimits,
     /// How the session begins that it runs in.
     pub setup: Setup,
-    /// Whether a reading statement must not go to a replica, because its rows are kept: they could be older than what was written.
-    pub from_primary: bool,
 }
 
 impl RunOptions {
     /// A run in a session that begins as the host opens it.
     pub fn new(timeout: Duration, limits: RowLimits) -> Self {
-        Self { timeout, limits, setup: Setup::default(), from_primary: false }
+        Self { timeout, limits, setup: Setup::default() }
     }
 }
 
@@ -297,9 +295,7 @@ impl Database {
     ) -> Result<RowSet, DatabaseError> {
         expect_kind(statement, &[StatementKind::Read])?;
         let started = Instant::now();
-        if !options.from_primary
-            && let Some(answered) = self.replicas.read(call, statement, parameters, options).await
-        {
+        if let Some(answered) = self.replicas.read(call, statement, parameters, options).await {
             return answered;
         }
         let left = options.timeout.saturating_sub(started.elapsed());

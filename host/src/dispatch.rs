@@ -2,6 +2,7 @@
 
 mod admission;
 mod around;
+mod kept_calls;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,12 +15,14 @@ use crate::call::Call;
 use crate::call::Caller;
 use crate::capability::Announced;
 use crate::capability::Services;
+use crate::capability::call_reads::CallReads;
 use crate::database::Databases;
 use crate::plugin::Plugin;
 use crate::plugin::PluginError;
 use crate::plugin::PluginPackage;
 use crate::plugin::registry::Registry;
 use crate::plugin::registry::ToolEntry;
+use crate::runtime::answer::Annotations;
 use crate::runtime::answer::CallError;
 use crate::runtime::answer::CompletionRequest;
 use crate::runtime::answer::CompletionTarget;
@@ -34,11 +37,13 @@ use crate::runtime::answer::Round;
 use crate::runtime::answer::ToolDefinition;
 use crate::runtime::around::CallHooks;
 use crate::runtime::around::Calling;
+use crate::runtime::around::ProvidedCall;
 use crate::runtime::engine::Engine;
 use crate::runtime::engine::EngineError;
 use crate::runtime::engine::EngineOptions;
 use crate::runtime::hook::HookSlots;
 use admission::Admission;
+use kept_calls::KeptCalls;
 
 /// One `tools/call`.
 #[derive(Clone, Debug)]
@@ -135,6 +140,7 @@ pub struct Dispatcher {
     services: Services,
     admission: Admission,
     changes: broadcast::Sender<Change>,
+    kept: KeptCalls,
     // Last, so that it outlives what runs on it.
     _engine: Arc<Engine>,
 }
@@ -175,7 +181,7 @@ impl Dispatcher {
         }
         let (changes, _) = broadcast::channel(CHANGES);
         let admission = Admission::new(options.concurrent_calls, options.waiting_calls);
-        Ok(Arc::new(Self { registry, services, admission, changes, _engine: engine }))
+        Ok(Arc::new(Self { registry, services, admission, changes, kept: KeptCalls::default(), _engine: engine }))
     }
 
     /// The databases that plugins work on.
@@ -222,7 +228,7 @@ impl Dispatcher {
         let plugin = &target.plugin;
         let hooks = plugins.call_hooks();
         let result = match hooks.is_empty() {
-            true => self.invoke(call, target, arguments, &request.round).await,
+            true => self.invoke(call, &self.services, target, arguments, &request.round).await,
             false => {
                 let Json::Object(arguments) = arguments else { return Err(CallError::Internal) };
                 self.hooked(call, hooks, target, arguments, &request.round).await
@@ -234,10 +240,17 @@ impl Dispatcher {
     }
 
     /// Calls the tool itself.
-    async fn invoke(&self, call: &Call, target: &ToolEntry, arguments: Json, round: &Round) -> Result<Outcome<Vec<Content>>, CallError> {
+    async fn invoke(
+        &self,
+        call: &Call,
+        services: &Services,
+        target: &ToolEntry,
+        arguments: Json,
+        round: &Round,
+    ) -> Result<Outcome<Vec<Content>>, CallError> {
         let plugin = &target.plugin;
         let name = &target.tool.local_name;
-        let (answer, announced) = plugin.component.call_tool(call, &plugin.guest, &self.services, name, arguments.to_string(), round).await;
+        let (answer, announced) = plugin.component.call_tool(call, &plugin.guest, services, name, arguments.to_string(), round).await;
         self.announce(plugin, announced).await;
         answer
     }
@@ -252,20 +265,49 @@ impl Dispatcher {
         round: &Round,
     ) -> Result<Outcome<Vec<Content>>, CallError> {
         let observers = self.services.hooks.observers();
+        let Annotations { read_only, idempotent, open_world, .. } = target.tool.definition.annotations;
         let mut calling = Calling {
             tool: target.tool.definition.name.as_str().into(),
             plugin: target.plugin.id().into(),
             arguments,
-            read_only: target.tool.definition.annotations.read_only,
+            read_only,
+            may_be_kept: read_only && idempotent && !open_world && round.responses.is_empty() && round.state.is_none(),
         };
         let check = |arguments: &Json| target.tool.check_arguments(arguments);
         around::before(hooks, call, observers, &mut calling, check).await?;
         let started = Instant::now();
         let (result, provided_by) = match around::provide(hooks, call, observers, &calling).await? {
-            Some((plugin, content)) => (Ok(Outcome::Complete(content)), Some(plugin)),
-            None => (self.invoke(call, target, Json::Object(calling.arguments.clone()), round).await, None),
+            Some((plugin, ProvidedCall::Content(content))) => (Ok(Outcome::Complete(content)), Some(plugin)),
+            Some((plugin, ProvidedCall::Keep)) if calling.may_be_kept => self.kept_or_invoked(call, plugin, target, &calling, round).await,
+            Some(_) | None => {
+                let arguments = Json::Object(calling.arguments.clone());
+                (self.invoke(call, &self.services, target, arguments, round).await, None)
+            }
         };
         around::after(hooks, call, observers, calling, result, started.elapsed(), provided_by).await
+    }
+
+    /// Answers with what was kept for the call, else calls the tool and keeps its answer where that may be.
+    async fn kept_or_invoked(
+        &self,
+        call: &Call,
+        plugin: Arc<str>,
+        target: &ToolEntry,
+        calling: &Calling,
+        round: &Round,
+    ) -> (Result<Outcome<Vec<Content>>, CallError>, Option<Arc<str>>) {
+        let key = kept_calls::key(call, target, &calling.arguments, self.services.cache_scope);
+        if let Some(content) = self.kept.find(call, &self.services, target, &key).await {
+            return (Ok(Outcome::Complete(content)), Some(plugin));
+        }
+        let from = kept_calls::version(&self.services);
+        let reads = Arc::new(CallReads::new());
+        let services = Services { reads: Some(reads.clone()), ..self.services.clone() };
+        let result = self.invoke(call, &services, target, Json::Object(calling.arguments.clone()), round).await;
+        if let (Ok(Outcome::Complete(content)), Some(reads)) = (&result, reads.take()) {
+            self.kept.keep(&self.services, key, from, content, reads);
+        }
+        (result, None)
     }
 
     /// Every resource, sorted by URI.

@@ -129,6 +129,7 @@ impl<P: CallHooks> call_hooks::Guest for P {
             BeforeCall::Pass => call_hooks::BeforeVerdict::Pass,
             BeforeCall::Refuse(reason) => call_hooks::BeforeVerdict::Refuse(reason),
             BeforeCall::Rewrite(arguments) => call_hooks::BeforeVerdict::Rewrite(arguments),
+            BeforeCall::Keep => call_hooks::BeforeVerdict::Keep,
             BeforeCall::Answer(content) => call_hooks::BeforeVerdict::Answer(content.into_iter().map(Content::into_wire).collect()),
         }
     }

@@ -140,6 +140,8 @@ pub enum BeforeCall {
     Rewrite(String),
     /// This is its answer. Kind `provide`.
     Answer(Vec<Content>),
+    /// What was kept for the same call is its answer; else it runs and its answer is kept. Kind `provide`.
+    Keep,
 }
 
 /// How a call ended.

@@ -396,7 +396,14 @@ pub fn statement(sql: &str) -> Statement {
 /// sets the fields.
 #[must_use]
 pub fn tool_call(tool: &str, arguments: &serde_json::Value) -> hook::Call {
-    hook::Call { tool: tool.to_owned(), plugin: "query".to_owned(), arguments: arguments.to_string(), caller: None, read_only: true }
+    hook::Call {
+        tool: tool.to_owned(),
+        plugin: "query".to_owned(),
+        arguments: arguments.to_string(),
+        caller: None,
+        read_only: true,
+        may_be_kept: true,
+    }
 }
 
 /// The tools of a plugin as MCP's `tools/list` shows them: what they cost a model in each conversation.

@@ -53,7 +53,7 @@ impl Checker {
         if value["id"] != id {
             return Err(wrong(self.case, "it has another id", message));
         }
-        judge(self.case, &value["result"]).map_err(|reason| wrong(self.case, &reason, message))?;
+        judge(self.case, id, &value["result"]).map_err(|reason| wrong(self.case, &reason, message))?;
         // The id may stand before or behind the result; its digits, being this many, stand nowhere else in front of it.
         debug_assert!(id >= FIRST_ID);
         self.right = find(message, digits.as_bytes()).map(|id_at| (message.to_vec(), id_at));
@@ -72,7 +72,7 @@ fn wrong(case: Case, reason: &str, message: &[u8]) -> Box<dyn std::error::Error 
 }
 
 /// Whether a result is what the case has to give; else what is wrong.
-fn judge(case: Case, result: &Value) -> std::result::Result<(), String> {
+fn judge(case: Case, id: u64, result: &Value) -> std::result::Result<(), String> {
     match case {
         Case::Tools => {
             let named = |tool: &Value| tool["name"] == "execute_select";
@@ -86,11 +86,11 @@ fn judge(case: Case, result: &Value) -> std::result::Result<(), String> {
                 Err("it names no versions".into())
             }
         }
-        Case::One | Case::Rows(_) => judge_rows(case, result),
+        Case::One | Case::Rows(_) | Case::Fresh | Case::Costly => judge_rows(case, id, result),
     }
 }
 
-fn judge_rows(case: Case, result: &Value) -> std::result::Result<(), String> {
+fn judge_rows(case: Case, id: u64, result: &Value) -> std::result::Result<(), String> {
     if result["isError"] == true {
         return Err("it is an error".into());
     }
@@ -103,12 +103,17 @@ fn judge_rows(case: Case, result: &Value) -> std::result::Result<(), String> {
         &parsed
     };
     let rows = output["rows"].as_array().ok_or("it holds no rows")?;
-    let width = if case == Case::One { 1 } else { 8 };
+    let width = if matches!(case, Case::Rows(_)) { 8 } else { 1 };
     if rows.len() != case.rows() || output["truncated"] == true {
         return Err(format!("it holds {} rows", rows.len()));
     }
     for (index, row) in rows.iter().enumerate() {
-        let right = row.as_array().is_some_and(|row| row.len() == width && row[0] == index + 1);
+        let first = match case {
+            Case::Fresh => row[0] == id,
+            Case::Costly => row[0].as_u64().is_some_and(|count| count > 0),
+            _ => row[0] == index + 1,
+        };
+        let right = first && row.as_array().is_some_and(|row| row.len() == width);
         if !right {
             return Err(format!("its row {index} is {row}"));
         }

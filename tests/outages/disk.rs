@@ -14,10 +14,10 @@ use sqlx::SqliteConnection;
 use crate::eventually;
 use crate::folder::Folder;
 use crate::host::Era;
-use crate::host::Host;
 use crate::load::call;
 use crate::tell;
 use crate::turn;
+use crate::uncached_host;
 
 /// A disk of 2 MiB in memory. Unmounted when it is dropped.
 struct SmallDisk {
@@ -61,7 +61,7 @@ async fn a_full_disk_stops_writes_and_nothing_else() {
     let _turn = turn().await;
     let disk = SmallDisk::new();
     let file = disk.path().join("shop.sqlite");
-    let host = Host::new().database("main", &format!("sqlite:{}?mode=rwc", file.display()), "mode = \"read-write\"").start().await;
+    let host = uncached_host().database("main", &format!("sqlite:{}?mode=rwc", file.display()), "mode = \"read-write\"").start().await;
     let client = host.connect(Era::Modern).await;
     let execute = async |sql: String| call(&client, "execute_query", json!({ "sql": sql })).await.unwrap();
     let count = async || {

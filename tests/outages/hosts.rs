@@ -15,7 +15,6 @@ use crate::eventually;
 use crate::folder::Folder;
 use crate::host::Client;
 use crate::host::Era;
-use crate::host::Host;
 use crate::killed::KEYS;
 use crate::load::Journal;
 use crate::load::Load;
@@ -25,12 +24,13 @@ use crate::server::Server;
 use crate::server::signal;
 use crate::tell;
 use crate::turn;
+use crate::uncached_host;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stop_under_load_ends_every_call_and_leaves_nothing_running() {
     let _turn = turn().await;
     let server = Server::new(Kind::Postgres).await;
-    let host = Host::new().database("main", &server.url(), "pool = { max = 30 }").start().await;
+    let host = uncached_host().database("main", &server.url(), "pool = { max = 30 }").start().await;
     let mut calls = Vec::new();
     // From a moment to longer than a stop waits.
     for tenths in [1, 2, 5, 10, 20, 30, 40, 50, 70, 300] {
@@ -66,7 +66,7 @@ async fn a_killed_host_loses_nothing_it_acknowledged() {
     for kind in [Kind::Postgres, Kind::MariaDb] {
         let server = Server::new(kind).await;
         server.make_table().await;
-        let configured = Host::new().database("main", &server.url(), KEYS);
+        let configured = uncached_host().database("main", &server.url(), KEYS);
         let journal: Arc<Journal> = Arc::default();
         let (cycles, mut ready) = (cycles(1, 100), Vec::new());
         for _ in 0..cycles {
@@ -90,7 +90,7 @@ async fn a_killed_host_leaves_a_whole_sqlite_file() {
     let _turn = turn().await;
     let folder = Folder::new();
     let file = folder.path().join("shop.sqlite");
-    let configured = Host::new().database("main", &format!("sqlite:{}?mode=rwc", file.display()), "mode = \"read-write\"");
+    let configured = uncached_host().database("main", &format!("sqlite:{}?mode=rwc", file.display()), "mode = \"read-write\"");
     let (cycles, mut acknowledged) = (cycles(2, 100), 0_i64);
     for cycle in 0..cycles {
         let host = configured.start().await;
@@ -129,7 +129,7 @@ async fn a_killed_host_leaves_a_whole_sqlite_file() {
 async fn a_host_without_files_left_survives_and_serves_again() {
     let _turn = turn().await;
     let server = Server::new(Kind::Postgres).await;
-    let host = Host::new().database("main", &server.url(), "").start().await;
+    let host = uncached_host().database("main", &server.url(), "").start().await;
     let client = host.connect(Era::Modern).await;
     let select = async |client: &Client| call(client, "execute_select", json!({ "sql": "select 1" })).await;
     assert!(select(&client).await.unwrap().error.is_none());

@@ -5,13 +5,13 @@ use std::time::Instant;
 
 use crate::cycles;
 use crate::eventually;
-use crate::host::Host;
 use crate::load::Load;
 use crate::middle_and_most;
 use crate::server::Kind;
 use crate::server::Server;
 use crate::tell;
 use crate::turn;
+use crate::uncached_host;
 
 /// Connections of the host at most: reading and writing ones, one that asks after the server's health, one that stops statements.
 const MOST: i64 = 4 + 2 + 2;
@@ -27,7 +27,7 @@ fn chance(below: u64) -> u64 {
 async fn killed_again_and_again(kind: Kind, cycles: u32) {
     let mut server = Server::new(kind).await;
     server.make_table().await;
-    let host = Host::new().database("main", &server.url(), KEYS).start().await;
+    let host = uncached_host().database("main", &server.url(), KEYS).start().await;
     let load = Load::begin(&host, kind).await;
     let mut recovered = Vec::new();
     for _ in 0..cycles {

@@ -26,12 +26,19 @@ use std::time::Instant;
 use tokio::sync::Semaphore;
 use tokio::sync::SemaphorePermit;
 
+use crate::host::Host;
+
 /// A guest, which no test here needs; the host's starter knows how to add one.
 #[derive(Clone, Copy)]
 struct Guest {
     name: &'static str,
     folder: &'static str,
     component: &'static str,
+}
+
+/// A host that keeps no rows, so that every call reaches its database.
+fn uncached_host() -> Host {
+    Host::new().table("plugins.cache", "enabled = false")
 }
 
 /// Waits until fewer than two other tests run; in the long form, until none does: what they measure is time.

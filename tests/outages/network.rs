@@ -10,7 +10,6 @@ use crate::cycles;
 use crate::eventually;
 use crate::host::Client;
 use crate::host::Era;
-use crate::host::Host;
 use crate::killed::KEYS;
 use crate::load::Load;
 use crate::load::call;
@@ -21,6 +20,7 @@ use crate::server::Kind;
 use crate::server::Server;
 use crate::tell;
 use crate::turn;
+use crate::uncached_host;
 
 async fn select(client: &Client, database: &str, timeout_ms: u32) -> crate::load::Called {
     call(client, "execute_select", json!({ "sql": "select 1", "database": database, "timeout_ms": timeout_ms })).await.unwrap()
@@ -30,7 +30,7 @@ async fn cut_and_frozen(kind: Kind) {
     let server = Server::new(kind).await;
     server.make_table().await;
     let proxy = Proxy::new(server.port()).await;
-    let host = Host::new().database("main", &server.url_at(proxy.port()), KEYS).start().await;
+    let host = uncached_host().database("main", &server.url_at(proxy.port()), KEYS).start().await;
     let load = Load::begin(&host, kind).await;
     let mut recovered = Vec::new();
     for cycle in 0..cycles(3, 40) {
@@ -73,7 +73,7 @@ async fn lost_commits(kind: Kind) {
     let server = Server::new(kind).await;
     server.make_table().await;
     let proxy = Proxy::new(server.port()).await;
-    let host = Host::new().database("main", &server.url_at(proxy.port()), KEYS).start().await;
+    let host = uncached_host().database("main", &server.url_at(proxy.port()), KEYS).start().await;
     let client = host.connect(Era::Modern).await;
     let insert = async |tag: &str| {
         let called = call(&client, "execute_query", json!({ "sql": format!("insert into entries values ('{tag}')") })).await;
@@ -107,7 +107,7 @@ async fn one_slow_database_does_not_slow_another() {
     let _turn = turn().await;
     let server = Server::new(Kind::Postgres).await;
     let proxy = Proxy::new(server.port()).await;
-    let host = Host::new().database("slow", &server.url_at(proxy.port()), "").database("quick", &server.url(), "").start().await;
+    let host = uncached_host().database("slow", &server.url_at(proxy.port()), "").database("quick", &server.url(), "").start().await;
     let client = host.connect(Era::Modern).await;
     for database in ["slow", "quick"] {
         assert_eq!(select(&client, database, 5_000).await.code(), "");

@@ -12,7 +12,6 @@ use tokio::net::TcpStream;
 use crate::cycles;
 use crate::eventually;
 use crate::host::Era;
-use crate::host::Host;
 use crate::host::HttpHost;
 use crate::killed::KEYS;
 use crate::load::Load;
@@ -22,6 +21,7 @@ use crate::server::Kind;
 use crate::server::Server;
 use crate::tell;
 use crate::turn;
+use crate::uncached_host;
 
 /// Status and body of `/health/ready`.
 async fn readiness(host: &HttpHost) -> (u16, Value) {
@@ -41,7 +41,7 @@ async fn a_server_that_refuses_logins_is_left_alone_and_taken_back() {
     let server = Server::new(Kind::Postgres).await;
     server.run("create role app login").await;
     let url = server.url().replace("postgres@", "app@");
-    let host = Host::new().database("main", &url, "").start().await;
+    let host = uncached_host().database("main", &url, "").start().await;
     let client = host.connect(Era::Modern).await;
     let select = async || call(&client, "execute_select", json!({ "sql": "select 1" })).await.unwrap();
     assert_eq!(select().await.code(), "");
@@ -88,7 +88,7 @@ async fn ended_sessions_cost_no_read_and_little_time() {
     let _turn = turn().await;
     let server = Server::new(Kind::Postgres).await;
     server.make_table().await;
-    let host = Host::new().database("main", &server.url(), KEYS).start().await;
+    let host = uncached_host().database("main", &server.url(), KEYS).start().await;
     let client = host.connect(Era::Modern).await;
     let select = async || call(&client, "execute_select", json!({ "sql": "select count(*) from entries" })).await.unwrap();
     let mut took = Vec::new();
@@ -116,7 +116,7 @@ async fn sessions_ended_under_load_lose_nothing() {
     let _turn = turn().await;
     let server = Server::new(Kind::Postgres).await;
     server.make_table().await;
-    let host = Host::new().database("main", &server.url(), KEYS).start().await;
+    let host = uncached_host().database("main", &server.url(), KEYS).start().await;
     let load = Load::begin(&host, Kind::Postgres).await;
     let cycles = cycles(5, 100);
     for _ in 0..cycles {
@@ -133,7 +133,7 @@ async fn a_full_pool_turns_calls_away_in_time_and_says_who_fills_it() {
     let _turn = turn().await;
     let server = Server::new(Kind::Postgres).await;
     let keys = "pool = { max = 2, acquire_timeout = \"500ms\", max_waiting = 10 }";
-    let host = Host::new().database("main", &server.url(), keys).start().await;
+    let host = uncached_host().database("main", &server.url(), keys).start().await;
     let mut calls = Vec::new();
     for _ in 0..40 {
         let client = host.connect(Era::Modern).await;

@@ -9,7 +9,6 @@ use crate::cycles;
 use crate::eventually;
 use crate::host::Client;
 use crate::host::Era;
-use crate::host::Host;
 use crate::load::call;
 use crate::proxy::Proxy;
 use crate::proxy::Weather;
@@ -17,6 +16,7 @@ use crate::server::Kind;
 use crate::server::Server;
 use crate::tell;
 use crate::turn;
+use crate::uncached_host;
 
 /// The first value of the first row that a read answers.
 async fn value(client: &Client, sql: &str) -> String {
@@ -35,7 +35,7 @@ async fn plain_reads_go_to_a_replica_as_long_as_it_is_close_behind() {
     primary.make_table().await;
     let mut replica = primary.follower().await;
     let keys = format!("mode = \"read-write\"\nreplicas = [{:?}]\nmax_replica_lag = \"1500ms\"", replica.url());
-    let host = Host::new().database("main", &primary.url(), &keys).start().await;
+    let host = uncached_host().database("main", &primary.url(), &keys).start().await;
     let client = host.connect(Era::Modern).await;
     let on_replica = async || value(&client, WHERE).await == "true";
     let first = eventually(Duration::from_secs(5), "reads go to the replica", on_replica).await;
@@ -98,7 +98,7 @@ async fn a_frozen_replica_holds_no_read_for_long() {
     let replica = primary.follower().await;
     let proxy = Proxy::new(replica.port()).await;
     let keys = format!("replicas = [{:?}]\nmax_replica_lag = \"5s\"", replica.url_at(proxy.port()));
-    let host = Host::new().database("main", &primary.url(), &keys).start().await;
+    let host = uncached_host().database("main", &primary.url(), &keys).start().await;
     let client = host.connect(Era::Modern).await;
     eventually(Duration::from_secs(5), "reads go to the replica", async || value(&client, WHERE).await == "true").await;
     proxy.set(Weather::Frozen);
@@ -123,7 +123,7 @@ async fn mariadb_is_read_on_a_replica_that_says_how_far_it_is_behind() {
     replica.run(&follow).await;
     primary.make_table().await;
     let keys = format!("mode = \"read-write\"\nreplicas = [{:?}]\nmax_replica_lag = \"4s\"", replica.url());
-    let host = Host::new().database("main", &primary.url(), &keys).start().await;
+    let host = uncached_host().database("main", &primary.url(), &keys).start().await;
     let client = host.connect(Era::Modern).await;
     let on_replica = async || value(&client, "select @@port").await == replica.port().to_string();
     eventually(Duration::from_secs(10), "reads go to the replica", on_replica).await;
@@ -148,7 +148,7 @@ async fn a_standby_refuses_writes_and_takes_them_once_it_is_promoted() {
     let primary = Server::new(Kind::Postgres).await;
     primary.make_table().await;
     let standby = primary.follower().await;
-    let host = Host::new().database("main", &standby.url(), "mode = \"read-write\"").start().await;
+    let host = uncached_host().database("main", &standby.url(), "mode = \"read-write\"").start().await;
     let client = host.connect(Era::Modern).await;
     let insert = async || call(&client, "execute_query", json!({ "sql": "insert into entries values ('x')" })).await.unwrap();
     for _ in 0..7 {

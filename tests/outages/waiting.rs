@@ -15,19 +15,19 @@ use sqlx::SqliteConnection;
 use crate::eventually;
 use crate::folder::Folder;
 use crate::host::Era;
-use crate::host::Host;
 use crate::load::call;
 use crate::server::Kind;
 use crate::server::Server;
 use crate::tell;
 use crate::turn;
+use crate::uncached_host;
 
 /// Two callers change the same rows in opposite order: one of them is undone by the server, and goes through at its second try.
 async fn deadlocked(kind: Kind) {
     let server = Server::new(kind).await;
     server.run("create table accounts (id int primary key, amount int not null)").await;
     server.run("insert into accounts values (1, 0), (2, 0)").await;
-    let host = Host::new().database("main", &server.url(), "mode = \"read-write\"").start().await;
+    let host = uncached_host().database("main", &server.url(), "mode = \"read-write\"").start().await;
     let pause = match kind {
         Kind::Postgres => "select pg_sleep(0.3)",
         Kind::MariaDb => "select sleep(0.3)",
@@ -75,7 +75,7 @@ async fn a_file_that_another_program_keeps_locked_is_tried_again() {
     let url = format!("sqlite:{}", folder.path().join("shop.sqlite").display());
     let mut other = SqliteConnection::connect(&format!("{url}?mode=rwc")).await.unwrap();
     other.execute("create table entries (tag text)").await.unwrap();
-    let host = Host::new().database("main", &url, "mode = \"read-write\"").start().await;
+    let host = uncached_host().database("main", &url, "mode = \"read-write\"").start().await;
     let client = host.connect(Era::Modern).await;
     other.execute("begin immediate").await.unwrap();
     let insert = json!({ "sql": "insert into entries values ('mine')" });
@@ -91,7 +91,7 @@ async fn a_file_that_another_program_keeps_locked_is_tried_again() {
 
 /// With one connection in use, others wait; those that are taken back are forgotten, and the rest have their turn.
 async fn cancelled_waiters(url: &str, slow: &str) {
-    let host = Host::new().database("main", url, "pool = { max = 1, acquire_timeout = \"10s\", max_waiting = 3 }").start().await;
+    let host = uncached_host().database("main", url, "pool = { max = 1, acquire_timeout = \"10s\", max_waiting = 3 }").start().await;
     let client = host.connect(Era::Modern).await;
     let begin = async |sql: &str| {
         let arguments = json!({ "sql": sql, "timeout_ms": 20_000 });

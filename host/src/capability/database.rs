@@ -120,7 +120,7 @@ impl database_read::Host for State {
         values: Vec<types::Value>,
         options: database_read::Options,
     ) -> ToGuest<Resource<GuestRows>> {
-        self.enter()?;
+        self.enter_repeatable()?;
         let judged = self.database(&database, Right::Read).and_then(|database| {
             let statement = database.judge(&sql)?;
             Ok((database, statement, parameters(values)?))
@@ -229,10 +229,10 @@ impl State {
         let timeout = time_limit(database, options.timeout_ms);
         let way = Way { database, kinds: &[StatementKind::Read], in_transaction: transaction.is_some(), limits };
         let passage = self.passage();
-        let read = async |Sending { statement, values, to_be_kept }| {
+        let read = async |Sending { statement, values }| {
             let rows = match &transaction {
                 None => {
-                    let run = RunOptions { timeout, limits, setup: passage.setup(database, false).await?, from_primary: to_be_kept };
+                    let run = RunOptions { timeout, limits, setup: passage.setup(database, false).await? };
                     database.read(&passage.call, &statement, &values, &run).await
                 }
                 Some(transaction) => {
@@ -297,12 +297,12 @@ impl State {
                 judge(place?, sql, values, timeout_ms)?;
             let way = Way { database: &database, kinds: &WRITES, in_transaction: transaction.is_some(), limits };
             let confirmation = confirmation.as_deref();
-            let write = async |Sending { statement, values, .. }| {
+            let write = async |Sending { statement, values }| {
                 let touched = database.touched([&statement]);
                 let statements = vec![(statement, values.to_vec())];
                 let done = match &transaction {
                     None => {
-                        let run = RunOptions { timeout, limits, setup: passage.setup(&database, true).await?, from_primary: true };
+                        let run = RunOptions { timeout, limits, setup: passage.setup(&database, true).await? };
                         let writing = database.write(&passage.call, statements, confirmation, &run);
                         passage.write(&database, &touched, writing).await
                     }
@@ -356,7 +356,7 @@ impl State {
             let Some(transaction) = &transaction else {
                 let setup = passage.setup(&database, true).await.map_err(|error| BatchError { index: 0, error })?;
                 let touched = database.touched(statements.iter().map(|(statement, _)| statement));
-                let run = RunOptions { timeout, limits, setup, from_primary: true };
+                let run = RunOptions { timeout, limits, setup };
                 let writing = database.write(&passage.call, statements, confirmation, &run);
                 return passage.write(&database, &touched, writing).await;
             };
@@ -383,9 +383,9 @@ impl State {
             let kinds = [StatementKind::Admin];
             let way = Way { database: &database, kinds: &kinds, in_transaction: transaction.is_some(), limits };
             let confirmation = confirmation.as_deref();
-            let administer = async |Sending { statement, values, .. }| {
+            let administer = async |Sending { statement, values }| {
                 let Some(transaction) = &transaction else {
-                    let run = RunOptions { timeout, limits, setup: passage.setup(&database, true).await?, from_primary: true };
+                    let run = RunOptions { timeout, limits, setup: passage.setup(&database, true).await? };
                     let administering = async {
                         let done = database.administer(&passage.call, statement, values.to_vec(), confirmation, &run).await;
                         done.map_err(|error| BatchError { index: 0, error })

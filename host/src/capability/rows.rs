@@ -53,19 +53,19 @@ impl rows::Host for State {}
 
 impl rows::HostRows for State {
     async fn build(&mut self, columns: Vec<types::Column>, rows: Vec<Vec<types::Value>>) -> wasmtime::Result<Option<Resource<GuestRows>>> {
-        self.enter()?;
+        self.enter_repeatable()?;
         let columns = columns.into_iter().map(value::column_from_guest).collect();
         let rows: Vec<Vec<Value>> = rows.into_iter().map(|row| row.into_iter().map(value::from_guest).collect()).collect();
         RowSet::build(columns, &rows, BUILT_BYTES).map(|rows| self.push_rows(rows, None)).transpose()
     }
 
     async fn columns(&mut self, rows: Resource<GuestRows>) -> wasmtime::Result<Vec<types::Column>> {
-        self.enter()?;
+        self.enter_repeatable()?;
         Ok(self.table.get(&rows)?.rows.columns().iter().map(value::column).collect())
     }
 
     async fn next(&mut self, rows: Resource<GuestRows>, max: u32) -> wasmtime::Result<Vec<Vec<types::Value>>> {
-        self.enter()?;
+        self.enter_repeatable()?;
         let held = self.table.get_mut(&rows)?;
         // Guest-controlled.
         let max = max.min(NEXT_ROWS) as usize;
@@ -79,17 +79,17 @@ impl rows::HostRows for State {
     }
 
     async fn count(&mut self, rows: Resource<GuestRows>) -> wasmtime::Result<u64> {
-        self.enter()?;
+        self.enter_repeatable()?;
         Ok(self.table.get(&rows)?.rows.len() as u64)
     }
 
     async fn truncated(&mut self, rows: Resource<GuestRows>) -> wasmtime::Result<bool> {
-        self.enter()?;
+        self.enter_repeatable()?;
         Ok(self.table.get(&rows)?.rows.truncated())
     }
 
     async fn cursor(&mut self, rows: Resource<GuestRows>) -> wasmtime::Result<Option<String>> {
-        self.enter()?;
+        self.enter_repeatable()?;
         Ok(self.table.get(&rows)?.cursor.clone())
     }
 

@@ -5,7 +5,7 @@ use crate::capability::State;
 
 impl settings::Host for State {
     async fn get(&mut self, key: String) -> wasmtime::Result<Option<String>> {
-        self.enter()?;
+        self.enter_repeatable()?;
         Ok(self.guest.settings.get(&key).cloned())
     }
 }

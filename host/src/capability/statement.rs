@@ -10,11 +10,13 @@ use crate::cache::Cache;
 use crate::cache::Entry;
 use crate::cache::Flight;
 use crate::cache::Landing;
+use crate::cache::Stamp;
 use crate::cache::Tiers;
 use crate::call::Call;
 use crate::capability::Guest;
 use crate::capability::Services;
 use crate::capability::State;
+use crate::capability::call_reads::CallRead;
 use crate::database::BatchError;
 use crate::database::Database;
 use crate::database::Execution;
@@ -78,8 +80,6 @@ pub(super) struct Sending {
     pub(super) statement: Statement,
     /// Its parameters.
     pub(super) values: Arc<[Value]>,
-    /// Whether its rows are kept, so that they must be those of now.
-    pub(super) to_be_kept: bool,
 }
 
 /// How a statement runs: what it may be, and in what.
@@ -133,7 +133,10 @@ impl Passage {
     {
         let hooks = self.services.hooks.current();
         if hooks.is_empty() {
-            return run(Sending { statement, values: values.into(), to_be_kept: false }).await;
+            if let Some(reads) = &self.services.reads {
+                reads.spoil();
+            }
+            return run(Sending { statement, values: values.into() }).await;
         }
         let mut asking = self.asking(way, statement, values);
         self.before(&hooks, way, &mut asking).await?;
@@ -141,10 +144,24 @@ impl Passage {
         let (done, provided_by) = match self.provided(&hooks, way, &mut asking).await? {
             Some((plugin, Provided::Rows(rows))) => (Done::from(rows), Some(plugin)),
             Some((plugin, Provided::Keep(policy))) => self.send_and_keep(&hooks, &asking, plugin, policy, &run).await?,
-            None => (self.send(&hooks, &asking, false, &run).await?, None),
+            None => {
+                if let Some(reads) = &self.services.reads {
+                    reads.spoil();
+                }
+                (self.send(&hooks, &asking, &run).await?, None)
+            }
         };
+        if (provided_by.is_some() || hooks.before.concerns(&asking))
+            && let Some(reads) = &self.services.reads
+        {
+            // Whoever answered, or had to see it, would not be asked again.
+            reads.spoil();
+        }
         let Done { affected, rows } = done;
         let mut ran = Ran { asking, affected, rows, duration: started.elapsed(), provided_by };
+        if let Some(reads) = self.services.reads.as_ref().filter(|_| hooks.after.concerns(&ran)) {
+            reads.spoil();
+        }
         hooks.after(&self.call, self.services.hooks.observers(), &mut ran).await?;
         Ok(Done { affected: ran.affected, rows: ran.rows })
     }
@@ -255,16 +272,23 @@ impl Passage {
     where
         F: Future<Output = Result<Done, DatabaseError>> + Send,
     {
+        let spoil = || {
+            if let Some(reads) = &self.services.reads {
+                reads.spoil();
+            }
+        };
         let (Some(cache), Some(kept)) = (&self.services.cache, &asking.kept) else {
-            return Ok((self.send(hooks, asking, false, run).await?, None));
+            spoil();
+            return Ok((self.send(hooks, asking, run).await?, None));
         };
         let Some(stamp) = kept.stamp(&self.call, cache, policy).await else {
-            return Ok((self.send(hooks, asking, false, run).await?, None));
+            spoil();
+            return Ok((self.send(hooks, asking, run).await?, None));
         };
         loop {
             match cache.flight(kept.digest(), &stamp) {
                 Flight::Leader(leader) => {
-                    let done = match self.send(hooks, asking, true, run).await {
+                    let done = match self.send(hooks, asking, run).await {
                         Ok(done) => done,
                         Err(error) => {
                             // They would wait one after another for what fails most likely in the same way.
@@ -272,19 +296,33 @@ impl Passage {
                             return Err(error);
                         }
                     };
-                    let entry = done.rows.clone().map(|rows| kept.entry(rows, stamp, policy));
+                    let entry = done.rows.clone().map(|rows| kept.entry(rows, stamp.clone(), policy));
                     leader.land(entry.clone());
                     if let Some(entry) = entry {
+                        self.note_read(asking, kept, stamp, policy).await;
                         self.keep(cache, kept, entry, policy).await;
                     }
                     return Ok((done, None));
                 }
                 Flight::Follower(follower) => match self.waited(follower.landing()).await? {
                     Landing::Rows(entry) => return Ok((Done::from(entry.rows.clone()), Some(plugin))),
-                    Landing::Nothing => return Ok((self.send(hooks, asking, false, run).await?, None)),
+                    Landing::Nothing => {
+                        spoil();
+                        return Ok((self.send(hooks, asking, run).await?, None));
+                    }
                     Landing::Abandoned => {}
                 },
             }
+        }
+    }
+
+    /// Notes a read for the answer of the call.
+    async fn note_read(&self, asking: &Asking, kept: &Arc<Kept>, stamp: Stamp, policy: KeepPolicy) {
+        let Some(reads) = &self.services.reads else { return };
+        // Remembered from when the key was made.
+        match self.services.hooks.setup(&self.call, &asking.database, asking.statement.engine, false).await {
+            Ok(setup) => reads.note(CallRead { kept: kept.clone(), stamp, policy, setup }),
+            Err(_) => reads.spoil(),
         }
     }
 
@@ -344,17 +382,11 @@ impl Passage {
     }
 
     /// Sends the statement to the database, and once more when that failed and a hook wants it.
-    async fn send<F>(
-        &self,
-        hooks: &StatementHooks,
-        asking: &Asking,
-        to_be_kept: bool,
-        run: &impl Fn(Sending) -> F,
-    ) -> Result<Done, DatabaseError>
+    async fn send<F>(&self, hooks: &StatementHooks, asking: &Asking, run: &impl Fn(Sending) -> F) -> Result<Done, DatabaseError>
     where
         F: Future<Output = Result<Done, DatabaseError>> + Send,
     {
-        let sending = || Sending { statement: asking.statement.clone(), values: asking.parameters.clone(), to_be_kept };
+        let sending = || Sending { statement: asking.statement.clone(), values: asking.parameters.clone() };
         let error = match run(sending()).await {
             Ok(done) => return Ok(done),
             Err(error) => error,

@@ -16,6 +16,7 @@ use crate::runtime::answer::Outcome;
 use crate::runtime::around::CallHooks;
 use crate::runtime::around::Called;
 use crate::runtime::around::Calling;
+use crate::runtime::around::ProvidedCall;
 
 /// Asks validators and mutators, and the validators again when something changed. `check` checks arguments against the
 /// tool's schema: a change that does not fit it is a failure of the hook.
@@ -54,7 +55,7 @@ pub(super) async fn provide(
     call: &Call,
     observers: &Observers,
     calling: &Calling,
-) -> Result<Option<(Arc<str>, Vec<Content>)>, CallError> {
+) -> Result<Option<(Arc<str>, ProvidedCall)>, CallError> {
     hooks.before.provide(call, calling, observers).await.map_err(refused)
 }
 

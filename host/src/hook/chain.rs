@@ -206,6 +206,11 @@ impl<S: Subject> Chain<S> {
         self.links.iter().any(|link| link.kind == kind)
     }
 
+    /// Whether somebody beside providers is asked about `subject`, in whatever mode.
+    pub fn concerns(&self, subject: &S) -> bool {
+        self.links.iter().any(|link| link.kind != Kind::Provide && link.mode != HookMode::Off && subject.matches(&link.filter))
+    }
+
     /// The hooks, in their order.
     pub fn links(&self) -> &[Arc<Link<S>>] {
         &self.links

@@ -62,7 +62,8 @@ impl Kept {
         setup: &Setup,
         scope: CacheScope,
     ) -> Option<Self> {
-        if asking.in_transaction {
+        // Rows of a replica may be older than what was written, whatever the versions say.
+        if asking.in_transaction || !database.config().replicas.urls.is_empty() {
             return None;
         }
         let Cacheability::Yes(dependencies) = database.dependencies(call, &asking.statement, &asking.parameters).await else { return None };
@@ -127,7 +128,11 @@ impl Kept {
     }
 
     async fn ask_stamp(&self, call: &Call, cache: &Cache, policy: KeepPolicy) -> Option<Stamp> {
-        let mut local = self.local.clone();
+        self.complete(self.local.clone(), call, cache, policy).await
+    }
+
+    /// Adds what the policy wants to the local versions.
+    async fn complete(&self, mut local: Vec<u8>, call: &Call, cache: &Cache, policy: KeepPolicy) -> Option<Stamp> {
         if policy.probe {
             // A database that cannot tell whether others wrote has nothing that may be shown again.
             let probe = self.database.probe(call, &self.dependencies).await?;
@@ -135,6 +140,17 @@ impl Kept {
             local.extend(probe.as_str().as_bytes());
         }
         cache.stamp(Stamp::local(local), &self.database.config().name, &self.tables, policy.tiers).await
+    }
+
+    /// The versions of the tables as they are now, told as this policy wants it.
+    pub async fn current(&self, call: &Call, cache: &Cache, policy: KeepPolicy) -> Option<Stamp> {
+        let local = self.database.versions().stamp(&self.dependencies)?.to_bytes();
+        self.complete(local, call, cache, policy).await
+    }
+
+    /// The database.
+    pub fn database(&self) -> &Arc<Database> {
+        &self.database
     }
 
     /// The rows, when they are there, no older than the policy wants, and nothing was written since.

@@ -354,6 +354,11 @@ impl Hooks {
         self.generation.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// A number that another set of hooks does not have.
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Relaxed)
+    }
+
     /// Where questions off the path go.
     pub fn observers(&self) -> &Observers {
         &self.observers

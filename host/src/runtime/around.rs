@@ -24,11 +24,22 @@ pub struct Calling {
     pub arguments: Map<String, Json>,
     /// Whether the tool says that it changes nothing.
     pub read_only: bool,
+    /// Whether its answer may be kept.
+    pub may_be_kept: bool,
+}
+
+/// What a provider does about a call.
+#[derive(Clone, Debug)]
+pub enum ProvidedCall {
+    /// This is the answer.
+    Content(Vec<Content>),
+    /// What was kept for it is the answer; else it runs, and its answer is kept.
+    Keep,
 }
 
 impl Subject for Calling {
     type Change = Map<String, Json>;
-    type Answer = Vec<Content>;
+    type Answer = ProvidedCall;
 
     fn matches(&self, filter: &Filter) -> bool {
         filter.tools.is_empty() || filter.tools.iter().any(|pattern| is_like(pattern, &self.tool))

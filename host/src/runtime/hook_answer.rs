@@ -3,6 +3,7 @@
 use super::answer::Content;
 use super::around::Called;
 use super::around::Calling;
+use super::around::ProvidedCall;
 use super::exports;
 use super::hook::Reads;
 use crate::bindings::exports::tidegate::plugin::call_hooks;
@@ -133,6 +134,7 @@ pub(super) fn call(calling: &Calling, arguments: bool, caller: Option<String>) -
         arguments: if arguments { serde_json::to_string(&calling.arguments).unwrap_or_default() } else { "{}".into() },
         caller,
         read_only: calling.read_only,
+        may_be_kept: calling.may_be_kept,
     }
 }
 
@@ -148,7 +150,8 @@ pub(super) fn before_call(verdict: call_hooks::BeforeVerdict, reads: Reads, stat
             Ok(arguments) => Verdict::Change(arguments),
             Err(error) => return Err(Fault::Failed(format!("its arguments are no JSON object: {error}"))),
         },
-        call_hooks::BeforeVerdict::Answer(pieces) => Verdict::Answer(contents(pieces, state)?),
+        call_hooks::BeforeVerdict::Answer(pieces) => Verdict::Answer(ProvidedCall::Content(contents(pieces, state)?)),
+        call_hooks::BeforeVerdict::Keep => Verdict::Answer(ProvidedCall::Keep),
     })
 }
 

@@ -1,11 +1,14 @@
 //! The hooks: an answer in place of the database, and what goes when a table is written.
 
+use tidegate_plugin::CallHooks;
 use tidegate_plugin::QueryHooks;
 use tidegate_plugin::cache;
 use tidegate_plugin::cache::Selection;
 use tidegate_plugin::hook::AfterQuery;
 use tidegate_plugin::hook::Asked;
+use tidegate_plugin::hook::BeforeCall;
 use tidegate_plugin::hook::BeforeQuery;
+use tidegate_plugin::hook::Call;
 use tidegate_plugin::hook::QueryOutcome;
 use tidegate_plugin::hook::Statement;
 use tidegate_plugin::log;
@@ -40,6 +43,12 @@ impl QueryHooks for Hooks {
             Err(problem) => log::warn(&format!("nothing is cleared: {problem}")),
         }
         AfterQuery::Pass
+    }
+}
+
+impl CallHooks for Hooks {
+    fn before_call(_: Asked, call: &Call) -> BeforeCall {
+        if call.may_be_kept { BeforeCall::Keep } else { BeforeCall::Pass }
     }
 }
 

@@ -12,4 +12,5 @@ mod policy;
 tidegate_plugin::export! {
     tools: [get_cache_stats::GetCacheStats, clear_cache::ClearCache],
     query_hooks: hooks::Hooks,
+    call_hooks: hooks::Hooks,
 }

@@ -255,7 +255,7 @@ async fn a_statement_that_was_rolled_back_is_tried_once_more_when_a_hook_wants_i
     const FLAKY: &str = "create sequence calls; create function flaky() returns integer language plpgsql volatile as $$ begin \
         if nextval('calls') % 2 = 1 then raise exception 'again' using errcode = '40001'; end if; return 7; end $$";
     for (wanted, hooks) in [(true, enforced("act = \"tries-again\"")), (false, enforced("act = \"advises\""))] {
-        let (library, _host, client) = open(Engine::Postgres, "mode = \"read-write\"", |host| {
+        let (library, _host, client) = open(Engine::Postgres, "mode = \"read-write\"\nretry = { attempts = 1 }", |host| {
             host.hooks(guests::HOOK_ACTS, "again", &hook("on-error", "mutate", ""), &hooks)
         })
         .await;

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use crate::call::Call;
 use crate::call::Caller;
+use crate::config::ConfirmConfig;
 use crate::config::DatabaseConfig;
 use crate::config::Mode;
 use crate::database::Database;
@@ -35,6 +36,8 @@ pub(in crate::database) fn options() -> RunOptions {
 /// A database that is open for writing.
 pub(in crate::database) fn open(mut config: DatabaseConfig) -> Arc<Database> {
     config.mode = Mode::ReadWrite;
+    // Nobody is there to ask.
+    config.confirm = ConfirmConfig { destructive: false, rows: None };
     Arc::new(Database::new(config).unwrap())
 }
 

@@ -6,8 +6,8 @@
 mod attacks;
 mod catalog;
 mod dependencies;
-mod stopping;
 mod setup;
+mod stopping;
 mod transactions;
 mod types;
 mod writing;
