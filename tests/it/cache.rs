@@ -14,6 +14,7 @@ use crate::database::Engine;
 use crate::database::LOANS;
 use crate::database::Library;
 use crate::folder::Folder;
+use crate::guests;
 use crate::host::Client;
 use crate::host::Era;
 use crate::host::Host;
@@ -199,6 +200,54 @@ async fn what_is_kept_is_cleared_by_table_by_pattern_and_as_a_whole() {
     assert_eq!(clear(json!({ "pattern": "*FROM authors*" })).await, 1);
     assert_eq!(clear(json!({ "all": true })).await, 1);
     assert_eq!(client.call("clear_cache", json!({})).await.code(), "INVALID_ARGUMENTS");
+    library.close().await;
+}
+
+#[tokio::test]
+async fn what_was_cleared_is_read_again_however_often_it_had_been_found() {
+    let library = Library::new(Engine::Sqlite).await;
+    let (_host, client) = open(&library, LONG, "").await;
+    let sql = "select count(*) from loans";
+    for clear in [json!({ "table": "loans" }), json!({ "pattern": "*from loans*" }), json!({ "all": true })] {
+        let before = select(&client, sql).await[0][0].as_i64().unwrap();
+        let hits = figure(&client, "hits").await;
+        library.run("insert into loans (book_id, lent_on) values (1, '2026-01-01')").await;
+        for found in 1..=3 {
+            assert_eq!(select(&client, sql).await, json!([[before]]), "past the host: nobody knows");
+            assert_eq!(figure(&client, "hits").await, hits + found);
+        }
+        client.call("clear_cache", clear.clone()).await.json();
+        assert_eq!(select(&client, sql).await, json!([[before + 1]]), "{clear}");
+    }
+    library.close().await;
+}
+
+#[tokio::test]
+async fn hooks_see_an_answer_that_is_kept_as_often_as_it_is_given() {
+    let library = Library::new(Engine::Sqlite).await;
+    let declared = "event = \"EVENT\"\nkind = \"observe\"\nreason = \"Tests.\"\ntimeout = \"2s\"";
+    for (event, note) in
+        [("after-query", "noted `select 1 + 1`: 0 affected, 1 rows"), ("after-call", "noted the call of `execute_select`: ok")]
+    {
+        let hook = format!("[[hooks]]\n{}", declared.replace("EVENT", event));
+        let keys = format!("settings = {{ act = \"notes\" }}\nhooks = {{ {event} = {{ mode = \"enforce\" }} }}");
+        let host = Host::new()
+            .database("main", &library.url, "")
+            .table("plugins.cache", LONG)
+            .hooks(guests::HOOK_ACTS, "notes", &hook, &keys)
+            .start()
+            .await;
+        let client = host.connect(Era::Modern).await;
+        for given in 1..=4 {
+            assert_eq!(select(&client, "select 1 + 1").await, json!([[2]]));
+            let until = Instant::now() + Duration::from_secs(10);
+            while host.log().matches(note).count() < given {
+                assert!(Instant::now() < until, "{event}: {given} of them were given:\n{}", host.log());
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        }
+        assert_eq!(figure(&client, "hits").await, 3, "{event}");
+    }
     library.close().await;
 }
 
