@@ -1,7 +1,7 @@
 //! What was told about the databases a moment ago, so that it is not asked for again with every call.
 //!
 //! An answer is good for one version of the schema: a statement of the host that changes the schema ends all of them at once.
-//! What somebody else changes is seen after [`BELIEVED`]. The host's one role sees the same for every caller.
+//! What somebody else changes is seen after `BELIEVED`. The host's one role sees the same for every caller.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -8,7 +8,7 @@
 //! | MySQL, MariaDB | `UPDATE_TIME` | at once, with answers only for tables that rested for two seconds |
 //!
 //! No answer where the engine does not tell: databases in memory, PostgreSQL without `track_counts`, partitioned tables and
-//! some storage engines of MySQL, TiDB. An answer is shared for [`SHARED_FOR`], which adds to the above.
+//! some storage engines of MySQL, TiDB. An answer is shared for `SHARED_FOR`, which adds to the above.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -63,7 +63,7 @@ impl Database {
     /// A value to compare with one of earlier: when they are equal, nobody wrote to these tables in between, as far as the engine
     /// tells, and as late as it tells. None when it does not tell, or not now; that is no sign of a write, nor of none.
     ///
-    /// Take it with the stamp, before the statement is sent. Asks the engine at most once in [`SHARED_FOR`] for a set of tables.
+    /// Take it with the stamp, before the statement is sent. Asks the engine at most once in `SHARED_FOR` for a set of tables.
     pub async fn probe(&self, call: &Call, tables: &Dependencies) -> Option<Probe> {
         let names: Vec<String> = tables.tables().map(str::to_owned).collect();
         let key = match self.config.engine {

@@ -1,6 +1,6 @@
 //! Transactions that go on over several calls: an unguessable handle, bound to its caller, with a lease.
 //!
-//! The engines pin a session each ([`slot`]); the [`registry`] knows which are open, ends those whose time is over and
+//! The engines pin a session each (`slot`); the `registry` knows which are open, ends those whose time is over and
 //! remembers for a while how each ended. What a transaction wrote is settled exactly once, when it ends, however it does.
 
 mod registry;

@@ -2,7 +2,7 @@
 //!
 //! A question gets an instance of its own, as a call does. Where the operator says so, an instance is kept after it
 //! answered and serves the **same caller** again: it never serves two callers, so that nothing of one can reach another
-//! through a guest's memory, whatever the guest does. It is dropped after a failure, after [`MOST_USES`] questions, when it
+//! through a guest's memory, whatever the guest does. It is dropped after a failure, after `MOST_USES` questions, when it
 //! still holds something of the host, and when the plugins change.
 
 use std::sync::Arc;
