@@ -5,7 +5,6 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 
 use crate::cache::Stamp;
-use crate::database::setup::Setup;
 use crate::hook::kept::Kept;
 use crate::hook::statements::KeepPolicy;
 
@@ -18,8 +17,6 @@ pub struct CallRead {
     pub stamp: Stamp,
     /// How its rows are kept.
     pub policy: KeepPolicy,
-    /// How its session began.
-    pub setup: Setup,
 }
 
 /// The reads of a call, as long as there is nothing else that its answer could depend on.

@@ -229,10 +229,14 @@ impl State {
         let timeout = time_limit(database, options.timeout_ms);
         let way = Way { database, kinds: &[StatementKind::Read], in_transaction: transaction.is_some(), limits };
         let passage = self.passage();
-        let read = async |Sending { statement, values }| {
+        let read = async |Sending { statement, values, setup }| {
             let rows = match &transaction {
                 None => {
-                    let run = RunOptions { timeout, limits, setup: passage.setup(database, false).await? };
+                    let setup = match setup {
+                        Some(setup) => setup,
+                        None => passage.setup(database, false).await?,
+                    };
+                    let run = RunOptions { timeout, limits, setup };
                     database.read(&passage.call, &statement, &values, &run).await
                 }
                 Some(transaction) => {
@@ -297,7 +301,7 @@ impl State {
                 judge(place?, sql, values, timeout_ms)?;
             let way = Way { database: &database, kinds: &WRITES, in_transaction: transaction.is_some(), limits };
             let confirmation = confirmation.as_deref();
-            let write = async |Sending { statement, values }| {
+            let write = async |Sending { statement, values, .. }| {
                 let touched = database.touched([&statement]);
                 let statements = vec![(statement, values.to_vec())];
                 let done = match &transaction {
@@ -383,7 +387,7 @@ impl State {
             let kinds = [StatementKind::Admin];
             let way = Way { database: &database, kinds: &kinds, in_transaction: transaction.is_some(), limits };
             let confirmation = confirmation.as_deref();
-            let administer = async |Sending { statement, values }| {
+            let administer = async |Sending { statement, values, .. }| {
                 let Some(transaction) = &transaction else {
                     let run = RunOptions { timeout, limits, setup: passage.setup(&database, true).await? };
                     let administering = async {

@@ -10,7 +10,6 @@ use crate::cache::Cache;
 use crate::cache::Entry;
 use crate::cache::Flight;
 use crate::cache::Landing;
-use crate::cache::Stamp;
 use crate::cache::Tiers;
 use crate::call::Call;
 use crate::capability::Guest;
@@ -80,6 +79,8 @@ pub(super) struct Sending {
     pub(super) statement: Statement,
     /// Its parameters.
     pub(super) values: Arc<[Value]>,
+    /// How its session has to begin, where that is decided already: rows that are kept are kept under it.
+    pub(super) setup: Option<Setup>,
 }
 
 /// How a statement runs: what it may be, and in what.
@@ -136,7 +137,7 @@ impl Passage {
             if let Some(reads) = &self.services.reads {
                 reads.spoil();
             }
-            return run(Sending { statement, values: values.into() }).await;
+            return run(Sending { statement, values: values.into(), setup: None }).await;
         }
         let mut asking = self.asking(way, statement, values);
         self.before(&hooks, way, &mut asking).await?;
@@ -299,7 +300,9 @@ impl Passage {
                     let entry = done.rows.clone().map(|rows| kept.entry(rows, stamp.clone(), policy));
                     leader.land(entry.clone());
                     if let Some(entry) = entry {
-                        self.note_read(asking, kept, stamp, policy).await;
+                        if let Some(reads) = &self.services.reads {
+                            reads.note(CallRead { kept: kept.clone(), stamp, policy });
+                        }
                         self.keep(cache, kept, entry, policy).await;
                     }
                     return Ok((done, None));
@@ -313,16 +316,6 @@ impl Passage {
                     Landing::Abandoned => {}
                 },
             }
-        }
-    }
-
-    /// Notes a read for the answer of the call.
-    async fn note_read(&self, asking: &Asking, kept: &Arc<Kept>, stamp: Stamp, policy: KeepPolicy) {
-        let Some(reads) = &self.services.reads else { return };
-        // Remembered from when the key was made.
-        match self.services.hooks.setup(&self.call, &asking.database, asking.statement.engine, false).await {
-            Ok(setup) => reads.note(CallRead { kept: kept.clone(), stamp, policy, setup }),
-            Err(_) => reads.spoil(),
         }
     }
 
@@ -386,7 +379,11 @@ impl Passage {
     where
         F: Future<Output = Result<Done, DatabaseError>> + Send,
     {
-        let sending = || Sending { statement: asking.statement.clone(), values: asking.parameters.clone() };
+        let sending = || Sending {
+            statement: asking.statement.clone(),
+            values: asking.parameters.clone(),
+            setup: asking.kept.as_ref().map(|kept| kept.setup().clone()),
+        };
         let error = match run(sending()).await {
             Ok(done) => return Ok(done),
             Err(error) => error,

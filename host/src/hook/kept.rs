@@ -38,6 +38,8 @@ pub struct Kept {
     digest: Digest,
     database: Arc<Database>,
     dependencies: Dependencies,
+    /// How the session begins that it was or will be read in.
+    setup: Setup,
     /// The versions of the tables, from before anything was looked for or sent.
     local: Vec<u8>,
     tables: Arc<[String]>,
@@ -96,6 +98,7 @@ impl Kept {
             digest,
             database: database.clone(),
             dependencies,
+            setup: setup.clone(),
             local,
             tables: tables.into(),
             label: label.into(),
@@ -146,6 +149,11 @@ impl Kept {
     pub async fn current(&self, call: &Call, cache: &Cache, policy: KeepPolicy) -> Option<Stamp> {
         let local = self.database.versions().stamp(&self.dependencies)?.to_bytes();
         self.complete(local, call, cache, policy).await
+    }
+
+    /// How the session has to begin that the rows come from.
+    pub fn setup(&self) -> &Setup {
+        &self.setup
     }
 
     /// The database.
