@@ -293,6 +293,11 @@ impl Cache {
         (tiers.disk && self.disk.is_some()) || self.is_shared(tiers)
     }
 
+    /// Whether these tiers have memory of this process.
+    pub fn has_memory(&self, tiers: Tiers) -> bool {
+        tiers.memory && self.memory.is_some()
+    }
+
     /// As [`keep`](Self::keep) with these tiers, as far as it does not wait: in memory.
     pub fn keep_in_memory(&self, digest: Digest, entry: &Arc<Entry>, tiers: Tiers) {
         let unshared = self.is_shared(tiers) && entry.stamp.shared.is_none();

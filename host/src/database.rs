@@ -33,6 +33,7 @@ pub mod versions;
 mod watch;
 
 use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
@@ -206,6 +207,8 @@ pub struct Database {
     watch: Watch,
     replicas: Replicas,
     versions: Arc<Versions>,
+    /// The first name of its data.
+    data: DatabaseName,
     keeper: Keeper,
     probes: Probes,
     transactions: Transactions,
@@ -219,10 +222,16 @@ impl Database {
     ///
     /// A URL or certificate that makes no sense.
     pub fn new(config: DatabaseConfig) -> Result<Self, DatabaseError> {
+        let versions = Versions::new(config.name.as_str(), config.statement_timeout + UNKNOWN_FOR);
+        Self::counted(config, versions)
+    }
+
+    /// As [`new`](Self::new), with counters that it may share with others whose tables are the same.
+    fn counted(config: DatabaseConfig, versions: Arc<Versions>) -> Result<Self, DatabaseError> {
         let engine = Engine::new(&config)?;
         let replicas = Replicas::new(&config, &engine, Engine::new)?;
         let availability = Arc::new(Availability::new(config.name.clone(), config.breaker.clone()));
-        let versions = Versions::new(config.name.as_str(), config.statement_timeout + UNKNOWN_FOR);
+        let data = DatabaseName::parse(versions.database()).unwrap_or_else(|| config.name.clone());
         let keeper = Keeper::new(versions.clone());
         Ok(Self {
             transactions: Transactions::new(&config),
@@ -232,10 +241,16 @@ impl Database {
             availability,
             watch: Watch::new(),
             replicas,
+            data,
             versions,
             keeper,
             probes: Probes::default(),
         })
+    }
+
+    /// The name by which others are told of writes to its tables: the same for every configured name of the same data.
+    pub fn data(&self) -> &DatabaseName {
+        &self.data
     }
 
     /// Its configuration.
@@ -571,9 +586,15 @@ impl Databases {
     /// The first whose URL or certificate makes no sense, by its name.
     pub fn new(configs: Vec<DatabaseConfig>) -> Result<Self, (DatabaseName, DatabaseError)> {
         let mut by_name = BTreeMap::new();
+        let mut configs = configs;
+        // The first of several names of the same data has to be the same on every replica.
+        configs.sort_by(|one, other| one.name.cmp(&other.name));
+        let slowest = configs.iter().map(|config| config.statement_timeout).max().unwrap_or_default();
+        let mut counters: HashMap<String, Arc<Versions>> = HashMap::new();
         for config in configs {
             let name = config.name.clone();
-            let database = Database::new(config).map_err(|error| (name.clone(), error))?;
+            let versions = counters.entry(config.server()).or_insert_with(|| Versions::new(name.as_str(), slowest + UNKNOWN_FOR));
+            let database = Database::counted(config, versions.clone()).map_err(|error| (name.clone(), error))?;
             by_name.insert(name, Arc::new(database));
         }
         Ok(Self { by_name: Arc::new(by_name) })

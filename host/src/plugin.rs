@@ -9,6 +9,7 @@ mod template;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::capability::Guest;
@@ -76,6 +77,14 @@ pub enum PluginError {
     /// It declares a hook that its component does not have.
     #[error("its manifest declares a hook on `{0}`, and its component does not export the interface for it")]
     NoHook(&'static str),
+    /// The operator says how a hook is to be taken that it does not have.
+    #[error("`hooks` names `{event}`, and the plugin declares no hook on it{has}")]
+    UnknownHook {
+        /// What the operator names.
+        event: &'static str,
+        /// What it declares, as the end of a sentence.
+        has: String,
+    },
     /// It could not say what it offers.
     #[error("asked what it offers, it failed: {0}")]
     Listing(#[from] CallError),
@@ -138,6 +147,12 @@ impl Plugin {
         }
         if let Some(hook) = manifest.hooks.iter().find(|hook| !component.has_hooks_on(hook.event)) {
             return Err(PluginError::NoHook(hook.event.as_str()));
+        }
+        if let Some(event) = source.hook_grants.keys().find(|event| manifest.hooks.iter().all(|hook| hook.event != **event)) {
+            let declared: BTreeSet<&str> = manifest.hooks.iter().map(|hook| hook.event.as_str()).collect();
+            let declared: Vec<String> = declared.iter().map(|event| format!("`{event}`")).collect();
+            let has = if declared.is_empty() { String::new() } else { format!("; it has {}", declared.join(", ")) };
+            return Err(PluginError::UnknownHook { event: event.as_str(), has });
         }
         let grants = Grants { requested: requested(&manifest), ..source.grants };
         let guest = Guest { id: manifest.plugin.id.clone(), grants, settings: source.settings, limits: source.limits };

@@ -75,7 +75,7 @@ async fn a_read_is_answered_from_the_cache_until_the_host_writes(engine: Engine)
     assert_eq!(select(&client, direct).await, json!([[LOANS]]));
     let times = select(&client, through_view).await[0][0].as_i64().unwrap();
     let before = figure(&client, "hits").await;
-    assert_eq!(select(&client, "select  count(*) -- the same\n from loans").await, json!([[LOANS]]));
+    assert_eq!(select(&client, "select  count(*)\n from loans -- the same").await, json!([[LOANS]]));
     assert_eq!(select(&client, through_view).await, json!([[times]]));
     assert_eq!(figure(&client, "hits").await, before + 2);
 
@@ -219,6 +219,75 @@ async fn what_was_cleared_is_read_again_however_often_it_had_been_found() {
         client.call("clear_cache", clear.clone()).await.json();
         assert_eq!(select(&client, sql).await, json!([[before + 1]]), "{clear}");
     }
+    library.close().await;
+}
+
+#[tokio::test]
+async fn a_write_under_another_name_of_the_same_data_ends_what_was_kept() {
+    for engine in [Engine::Sqlite, Engine::Postgres, Engine::MySql] {
+        let library = Library::new(engine).await;
+        let host = Host::new()
+            .database("reads", &library.url, "")
+            .database("writes", &library.url, WRITABLE)
+            .table("plugins.cache", LONG)
+            .start()
+            .await;
+        let client = host.connect(Era::Modern).await;
+        let read = async || {
+            let arguments = json!({ "database": "reads", "sql": "select count(*) from loans" });
+            client.call("execute_select", arguments).await.rows()
+        };
+        assert_eq!(read().await, json!([[LOANS]]));
+        assert_eq!(read().await, json!([[LOANS]]));
+        assert_eq!(figure(&client, "hits").await, 1, "{engine:?}");
+        let insert = json!({ "database": "writes", "sql": "insert into loans values (900001, 1, '2026-01-01', null)" });
+        let written = client.call("execute_query", insert).await;
+        assert!(!written.failed(), "{}", written.text());
+        assert_eq!(read().await, json!([[LOANS + 1]]), "{engine:?}");
+        library.close().await;
+    }
+}
+
+#[tokio::test]
+async fn without_a_tier_nothing_is_kept() {
+    let library = Library::new(Engine::Sqlite).await;
+    let no_tiers = "settings = { ttl = \"10m\", probe = false, tiers = [] }";
+    for (cache, tiers) in [(LONG, "memory = \"0 B\""), (no_tiers, "")] {
+        let (_host, client) = open(&library, cache, tiers).await;
+        for _ in 0..3 {
+            select(&client, "select count(*) from loans").await;
+        }
+        assert_eq!(figure(&client, "hits").await, 0, "{cache} {tiers}");
+    }
+    library.close().await;
+}
+
+/// Otherwise whoever let the first statement pass would not be asked about the next.
+#[tokio::test]
+async fn a_hook_that_saw_a_statement_before_it_was_rewritten_sees_it_each_time() {
+    let library = Library::new(Engine::Sqlite).await;
+    let declared = |kind: &str| {
+        format!("[[hooks]]\nevent = \"before-query\"\nkind = \"{kind}\"\nreason = \"Tests.\"\ntimeout = \"2s\"\ntables = [\"authors\"]")
+    };
+    let guard = "settings = { act = \"refuses\", text = \"authors\" }\nhooks = { before-query = { mode = \"audit\" } }";
+    let turns = "settings = { act = \"rewrites\", text = \"select count(*) from loans where 7 = ?\" }\nhooks = { before-query = { mode = \"enforce\" } }";
+    let host = Host::new()
+        .database("main", &library.url, "")
+        .table("plugins.cache", LONG)
+        .hooks(guests::HOOK_ACTS, "guard", &declared("validate"), guard)
+        .hooks(guests::HOOK_ACTS, "turns", &declared("mutate"), turns)
+        .start()
+        .await;
+    let client = host.connect(Era::Modern).await;
+    for given in 1..=4 {
+        assert_eq!(select(&client, "select count(*) from authors").await, json!([[LOANS]]));
+        let until = Instant::now() + Duration::from_secs(10);
+        while host.log().matches("would refuse").count() < given {
+            assert!(Instant::now() < until, "{given} of them were given:\n{}", host.log());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+    assert_eq!(figure(&client, "hits").await, 3);
     library.close().await;
 }
 

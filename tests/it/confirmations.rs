@@ -79,6 +79,10 @@ async fn by_token(engine: Engine) {
     }
     let batch = json!({ "statements": [{ "sql": SQL }, { "sql": "delete from books where id = 1" }], "confirm": token });
     asked(&client.call("execute_batch", batch).await.error());
+    // One yes is to all of them, so that it has to be told what they are.
+    let batch = json!({ "statements": [{ "sql": "update books set id = id" }, { "sql": "select 1" }, { "sql": SQL }] });
+    let text = client.call("execute_batch", batch).await.text();
+    assert!(text.contains("statement 1: `UPDATE`") && text.contains("statement 3: `DELETE`"), "{text}");
     assert_eq!(left(&library).await, LOANS);
     let done = execute(&client, json!({ "sql": SQL, "confirm": token })).await.json();
     assert_eq!(done, json!({ "affected": LOANS }));

@@ -4,17 +4,12 @@ mod calls;
 mod faults;
 mod statements;
 
-use std::fmt::Write as _;
-
 use crate::database::Engine;
 use crate::database::Library;
 use crate::host::Client;
 use crate::host::Era;
 use crate::host::Host;
 use crate::host::HttpHost;
-
-/// Every event.
-const EVENTS: [&str; 6] = ["before-query", "after-query", "on-error", "on-connect", "before-call", "after-call"];
 
 /// A declaration of one hook; `keys` are further lines. It may take as long as any, because the machine may be busy.
 fn hook(event: &str, kind: &str, keys: &str) -> String {
@@ -24,11 +19,7 @@ fn hook(event: &str, kind: &str, keys: &str) -> String {
 
 /// The keys of a plugin with these settings whose hooks have this grant.
 fn keys(settings: &str, grant: &str) -> String {
-    let mut grants = String::new();
-    for event in EVENTS {
-        write!(grants, "{event} = {{ {grant} }}, ").expect("a string takes everything");
-    }
-    format!("settings = {{ {settings} }}\nhooks = {{ {} }}\n", grants.trim_end_matches(", "))
+    format!("settings = {{ {settings} }}\nhooks = {{ EACH = {{ {grant} }} }}\n")
 }
 
 /// The keys of a plugin that is obeyed.

@@ -1,6 +1,7 @@
 //! Starts the built program the way people and clients do, and talks to it with a client of its protocol.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::path::PathBuf;
@@ -134,7 +135,8 @@ impl Host {
         self
     }
 
-    /// Adds a guest under the id `id`, with a manifest of its own that declares `hooks`; `keys` are further lines of its table.
+    /// Adds a guest under the id `id`, with a manifest of its own that declares `hooks`; `keys` are further lines of its table,
+    /// where `EACH` stands for each event of those.
     pub(crate) fn hooks(mut self, guest: Guest, id: &str, hooks: &str, keys: &str) -> Self {
         let manifest = format!(
             "schema = 1\n[plugin]\nid = {id:?}\nversion = \"0.1.0\"\ntitle = \"A test\"\ndescription = \"Hooks of a test.\"\nhost-api = \"^0.1\"\n\
@@ -143,6 +145,13 @@ impl Host {
         );
         let folder = Folder::new();
         std::fs::write(folder.path().join("plugin.toml"), manifest).expect("the folder is ours");
+        let mut keys = keys.to_owned();
+        if let Some((before, (grant, after))) = keys.split_once("EACH = ").and_then(|(before, rest)| Some((before, rest.split_once('}')?)))
+        {
+            let events: BTreeSet<&str> = hooks.lines().filter_map(|line| line.strip_prefix("event = ")).collect();
+            let grants: Vec<String> = events.iter().map(|event| format!("{} = {grant}}}", event.trim_matches('"'))).collect();
+            keys = format!("{before}{}{after}", grants.join(", "));
+        }
         writeln!(self.configuration, "[plugins.{id}]\npath = {:?}\ncomponent = {:?}\n{keys}", folder.path(), guest.component)
             .expect("a string takes everything");
         self.manifests.push(folder);

@@ -31,6 +31,10 @@ pub fn restore(journal: &Arc<Journal>, databases: &Databases) {
         epoch
     });
     for database in databases.iter() {
+        // Several names of the same data have one set of counters, under the first.
+        if database.versions().database() != database.config().name.as_str() {
+            continue;
+        }
         let versions = left.remove(database.config().name.as_str()).unwrap_or_default();
         database.versions().restore(epoch, versions, Arc::new(Log(journal.clone())));
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
+use std::time::Instant;
 
 use crate::cache::Stamp;
 use crate::hook::kept::Kept;
@@ -17,6 +18,8 @@ pub struct CallRead {
     pub stamp: Stamp,
     /// How its rows are kept.
     pub policy: KeepPolicy,
+    /// When it was sent.
+    pub at: Instant,
 }
 
 /// The reads of a call, as long as there is nothing else that its answer could depend on.

@@ -227,7 +227,7 @@ impl State {
         let limits =
             if options.keep_rest { RowLimits { rows: page.rows.max(SPOOL_ROWS), bytes: page.bytes.max(SPOOL_BYTES) } } else { page };
         let timeout = time_limit(database, options.timeout_ms);
-        let way = Way { database, kinds: &[StatementKind::Read], in_transaction: transaction.is_some(), limits };
+        let way = Way { database, kinds: &[StatementKind::Read], in_transaction: transaction.is_some(), limits, timeout };
         let passage = self.passage();
         let read = async |Sending { statement, values, setup }| {
             let rows = match &transaction {
@@ -299,7 +299,7 @@ impl State {
         let done = async {
             let Judged { place: Place { database, transaction }, statement, values, timeout, limits } =
                 judge(place?, sql, values, timeout_ms)?;
-            let way = Way { database: &database, kinds: &WRITES, in_transaction: transaction.is_some(), limits };
+            let way = Way { database: &database, kinds: &WRITES, in_transaction: transaction.is_some(), limits, timeout };
             let confirmation = confirmation.as_deref();
             let write = async |Sending { statement, values, .. }| {
                 let touched = database.touched([&statement]);
@@ -353,7 +353,7 @@ impl State {
             }
         }
         let (timeout, limits) = (time_limit(&database, timeout_ms), page_limits(&database, None));
-        let way = Way { database: &database, kinds: &WRITES, in_transaction: transaction.is_some(), limits };
+        let way = Way { database: &database, kinds: &WRITES, in_transaction: transaction.is_some(), limits, timeout };
         let (passage, confirmation) = (self.passage(), confirmation.as_deref());
         let write = async |statements| {
             let statements: Vec<(Statement, Vec<Value>)> = statements;
@@ -385,7 +385,7 @@ impl State {
             let Judged { place: Place { database, transaction }, statement, values, timeout, limits } =
                 judge(place?, sql, values, timeout_ms)?;
             let kinds = [StatementKind::Admin];
-            let way = Way { database: &database, kinds: &kinds, in_transaction: transaction.is_some(), limits };
+            let way = Way { database: &database, kinds: &kinds, in_transaction: transaction.is_some(), limits, timeout };
             let confirmation = confirmation.as_deref();
             let administer = async |Sending { statement, values, .. }| {
                 let Some(transaction) = &transaction else {

@@ -4,6 +4,7 @@
 //! judged again and has to pass the same checks as what came.
 
 use std::sync::Arc;
+use std::time::Duration;
 use std::time::Instant;
 
 use crate::cache::Cache;
@@ -94,6 +95,8 @@ pub(super) struct Way<'a> {
     pub(super) in_transaction: bool,
     /// Where the rows of its answer are cut.
     pub(super) limits: RowLimits,
+    /// The longest that it may take.
+    pub(super) timeout: Duration,
 }
 
 /// What the statements of one call pass, apart from the guest that runs them: a future that holds a guest's state cannot move
@@ -134,34 +137,36 @@ impl Passage {
     {
         let hooks = self.services.hooks.current();
         if hooks.is_empty() {
-            if let Some(reads) = &self.services.reads {
-                reads.spoil();
-            }
+            self.spoil();
             return run(Sending { statement, values: values.into(), setup: None }).await;
         }
         let mut asking = self.asking(way, statement, values);
+        // Whoever had to see the statement, as it came or as it runs, would not be asked again about an answer of the whole call.
+        if hooks.before.concerns(&asking, None) {
+            self.spoil();
+        }
         self.before(&hooks, way, &mut asking).await?;
         let started = Instant::now();
         let (done, provided_by) = match self.provided(&hooks, way, &mut asking).await? {
-            Some((plugin, Provided::Rows(rows))) => (Done::from(rows), Some(plugin)),
-            Some((plugin, Provided::Keep(policy))) => self.send_and_keep(&hooks, &asking, plugin, policy, &run).await?,
-            None => {
-                if let Some(reads) = &self.services.reads {
-                    reads.spoil();
+            Some((plugin, Provided::Rows(rows))) => {
+                self.spoil();
+                (Done::from(rows), Some(plugin))
+            }
+            Some((plugin, Provided::Keep(policy))) => {
+                if hooks.before.concerns(&asking, Some(&plugin)) {
+                    self.spoil();
                 }
+                self.send_and_keep(&hooks, &asking, way, plugin, policy, &run).await?
+            }
+            None => {
+                self.spoil();
                 (self.send(&hooks, &asking, &run).await?, None)
             }
         };
-        if (provided_by.is_some() || hooks.before.concerns(&asking))
-            && let Some(reads) = &self.services.reads
-        {
-            // Whoever answered, or had to see it, would not be asked again.
-            reads.spoil();
-        }
         let Done { affected, rows } = done;
         let mut ran = Ran { asking, affected, rows, duration: started.elapsed(), provided_by };
-        if let Some(reads) = self.services.reads.as_ref().filter(|_| hooks.after.concerns(&ran)) {
-            reads.spoil();
+        if hooks.after.concerns(&ran, None) {
+            self.spoil();
         }
         hooks.after(&self.call, self.services.hooks.observers(), &mut ran).await?;
         Ok(Done { affected: ran.affected, rows: ran.rows })
@@ -223,6 +228,13 @@ impl Passage {
         self.services.hooks.setup(&self.call, &config.name, config.engine, writes).await
     }
 
+    /// The answer of the call depends on more than what is kept.
+    fn spoil(&self) {
+        if let Some(reads) = &self.services.reads {
+            reads.spoil();
+        }
+    }
+
     fn asking(&self, way: Way<'_>, statement: Statement, values: Vec<Value>) -> Asking {
         Asking {
             database: way.database.config().name.clone(),
@@ -266,6 +278,7 @@ impl Passage {
         &self,
         hooks: &StatementHooks,
         asking: &Asking,
+        way: Way<'_>,
         plugin: Arc<str>,
         policy: KeepPolicy,
         run: &impl Fn(Sending) -> F,
@@ -273,22 +286,18 @@ impl Passage {
     where
         F: Future<Output = Result<Done, DatabaseError>> + Send,
     {
-        let spoil = || {
-            if let Some(reads) = &self.services.reads {
-                reads.spoil();
-            }
-        };
         let (Some(cache), Some(kept)) = (&self.services.cache, &asking.kept) else {
-            spoil();
+            self.spoil();
             return Ok((self.send(hooks, asking, run).await?, None));
         };
         let Some(stamp) = kept.stamp(&self.call, cache, policy).await else {
-            spoil();
+            self.spoil();
             return Ok((self.send(hooks, asking, run).await?, None));
         };
         loop {
             match cache.flight(kept.digest(), &stamp) {
                 Flight::Leader(leader) => {
+                    let at = Instant::now();
                     let done = match self.send(hooks, asking, run).await {
                         Ok(done) => done,
                         Err(error) => {
@@ -301,16 +310,19 @@ impl Passage {
                     leader.land(entry.clone());
                     if let Some(entry) = entry {
                         if let Some(reads) = &self.services.reads {
-                            reads.note(CallRead { kept: kept.clone(), stamp, policy });
+                            reads.note(CallRead { kept: kept.clone(), stamp, policy, at });
                         }
                         self.keep(cache, kept, entry, policy).await;
                     }
                     return Ok((done, None));
                 }
-                Flight::Follower(follower) => match self.waited(follower.landing()).await? {
-                    Landing::Rows(entry) => return Ok((Done::from(entry.rows.clone()), Some(plugin))),
+                Flight::Follower(follower) => match self.waited(way.timeout, follower.landing()).await? {
+                    Landing::Rows(entry) => {
+                        self.spoil();
+                        return Ok((Done::from(entry.rows.clone()), Some(plugin)));
+                    }
                     Landing::Nothing => {
-                        spoil();
+                        self.spoil();
                         return Ok((self.send(hooks, asking, run).await?, None));
                     }
                     Landing::Abandoned => {}
@@ -346,7 +358,7 @@ impl Passage {
             return write.await;
         };
         let tables = database.versions().names(touched).map(|names| names.iter().map(|name| name.to_string()).collect::<Vec<_>>());
-        let name = &database.config().name;
+        let name = database.data();
         let writing = cache.writing(name, tables.as_deref());
         let done = write.await;
         match Outcome::of(done.as_ref().err().map(|failed| &failed.error)) {
@@ -363,12 +375,13 @@ impl Passage {
         done
     }
 
-    /// Waits for another statement, until this call is over.
-    async fn waited(&self, landing: impl Future<Output = Landing>) -> Result<Landing, DatabaseError> {
+    /// Waits for another statement, for as long as this one's own may take.
+    async fn waited(&self, timeout: Duration, landing: impl Future<Output = Landing>) -> Result<Landing, DatabaseError> {
+        let until = self.call.deadline.min(Instant::now() + timeout);
         tokio::select! {
             biased;
             () = self.call.cancellation.cancelled() => Err(DatabaseError::new(ErrorKind::Cancelled, "the call was cancelled")),
-            landed = tokio::time::timeout_at(self.call.deadline.into(), landing) => {
+            landed = tokio::time::timeout_at(until.into(), landing) => {
                 landed.map_err(|_| DatabaseError::new(ErrorKind::Timeout, "the same statement of another call took longer than this call may"))
             }
         }

@@ -5,7 +5,8 @@
 //! session or chance. Settings of the session that change what an answer looks like are of the key, not of this.
 //!
 //! Text from a column that is turned into a date is read as the moment when it spells `now`; the host sees no values of
-//! columns, so such an answer is kept, for as long as answers are kept at all.
+//! columns, so such an answer is kept, for as long as answers are kept at all. So is what the MySQL family makes of a `TIME` that
+//! becomes a `DATETIME`: it takes the date of today.
 
 use std::sync::Arc;
 
@@ -44,7 +45,8 @@ impl Database {
         }
         let is_moment = |value: &Value| match value {
             Value::Text(text) | Value::Json(text) => is_moment(self.config.engine, text),
-            Value::Null | Value::Boolean(_) | Value::Integer(_) | Value::Real(_) | Value::Decimal(_) | Value::Blob(_) => false,
+            Value::Blob(bytes) => is_moment(self.config.engine, &String::from_utf8_lossy(bytes)),
+            Value::Null | Value::Boolean(_) | Value::Integer(_) | Value::Real(_) | Value::Decimal(_) => false,
         };
         if parameters.iter().any(is_moment) {
             return Cacheability::No("a value may mean the moment".into());

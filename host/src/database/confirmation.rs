@@ -34,6 +34,9 @@ const KEPT: Duration = Duration::from_mins(5);
 /// Tokens of one database at most; the oldest go first.
 const MOST: usize = 1_000;
 
+/// How many destructive statements of a batch are named.
+const NAMED: usize = 10;
+
 /// What of a write goes through without a yes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Guard {
@@ -178,6 +181,20 @@ impl<'t> Scope<'t> {
     }
 }
 
+/// What the statements would destroy, each of them named: a yes is to all.
+fn what_destroys(statements: &[(Statement, Vec<Value>)]) -> String {
+    let each = statements.iter().enumerate().filter_map(|(index, (statement, _))| Some((index, statement.destructive.as_ref()?)));
+    match statements.len() {
+        1 => each.map(|(_, why)| why.to_string()).collect(),
+        _ => {
+            let each: Vec<String> = each.map(|(index, why)| format!("statement {}: {why}", index + 1)).collect();
+            let more = each.len().saturating_sub(NAMED);
+            let named = each[..each.len() - more].join("; ");
+            if more > 0 { format!("{named}; and {more} more like these") } else { named }
+        }
+    }
+}
+
 impl Database {
     /// Runs statements that change something, unless they need a yes that is not there.
     pub(super) async fn run_confirmed(
@@ -194,8 +211,8 @@ impl Database {
         {
             return self.run_guarded(call, scope, statements, Guard::Free, options).await;
         }
-        let destructive = statements.iter().position(|(statement, _)| statement.destructive.is_some());
-        let Some(index) = destructive.filter(|_| self.config.confirm.destructive) else {
+        let first = statements.iter().position(|(statement, _)| statement.destructive.is_some());
+        let Some(index) = first.filter(|_| self.config.confirm.destructive) else {
             let guard = self.config.confirm.rows.map_or(Guard::Free, Guard::Rows);
             let result = self.run_guarded(call, scope, statements, guard, options).await;
             return result.map_err(|BatchError { index, error }| {
@@ -203,7 +220,7 @@ impl Database {
                 BatchError { index, error: self.ask(call, subject, error, &why, confirmation) }
             });
         };
-        let why = statements[index].0.destructive.clone().unwrap_or_default();
+        let why = what_destroys(&statements);
         let countable = statements.iter().all(|(statement, _)| statement.kind != StatementKind::Admin);
         let preview = match countable {
             true => self.run_guarded(call, scope, statements, Guard::Count, options).await.err(),

@@ -146,6 +146,11 @@ pub struct Versions {
 }
 
 impl Versions {
+    /// The name under which they are logged and told to others: that of the first database that has them.
+    pub fn database(&self) -> &str {
+        &self.database
+    }
+
     /// Counters that begin anew. `settles_after` is how long a write of unknown outcome may still take effect.
     pub fn new(database: &str, settles_after: Duration) -> Arc<Self> {
         Arc::new(Self { database: database.into(), settles_after, log: OnceLock::new(), state: Mutex::new(State::new()) })

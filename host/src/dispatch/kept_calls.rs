@@ -94,9 +94,10 @@ impl KeptCalls {
             Content::Text(text) => text.len() <= ANSWER_BYTES,
             _ => false,
         });
-        let ttl = reads.iter().map(|read| read.policy.ttl).min().unwrap_or_default();
-        if small && version(services) == from {
-            self.answers.keep(key, from, Arc::new(Answer { content: content.to_vec(), reads, until: Instant::now() + ttl }));
+        let Some(until) = reads.iter().map(|read| read.at + read.policy.ttl.min(LONGEST)).min() else { return };
+        let in_memory = services.cache.as_ref().is_some_and(|cache| reads.iter().all(|read| cache.has_memory(read.policy.tiers)));
+        if small && in_memory && version(services) == from {
+            self.answers.keep(key, from, Arc::new(Answer { content: content.to_vec(), reads, until }));
         }
     }
 }

@@ -206,9 +206,15 @@ impl<S: Subject> Chain<S> {
         self.links.iter().any(|link| link.kind == kind)
     }
 
-    /// Whether somebody beside providers is asked about `subject`, in whatever mode.
-    pub fn concerns(&self, subject: &S) -> bool {
-        self.links.iter().any(|link| link.kind != Kind::Provide && link.mode != HookMode::Off && subject.matches(&link.filter))
+    /// Whether somebody is asked about `subject`, in whatever mode, beside the provider of the plugin `beside`; without one, beside
+    /// any provider.
+    pub fn concerns(&self, subject: &S, beside: Option<&str>) -> bool {
+        let counts = |link: &Link<S>| match (link.kind, beside) {
+            (Kind::Provide, None) => false,
+            (Kind::Provide, Some(plugin)) => &*link.plugin != plugin,
+            _ => true,
+        };
+        self.links.iter().any(|link| counts(link) && link.mode != HookMode::Off && subject.matches(&link.filter))
     }
 
     /// The hooks, in their order.

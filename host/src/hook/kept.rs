@@ -142,7 +142,7 @@ impl Kept {
             local.extend(b"probe");
             local.extend(probe.as_str().as_bytes());
         }
-        cache.stamp(Stamp::local(local), &self.database.config().name, &self.tables, policy.tiers).await
+        cache.stamp(Stamp::local(local), self.database.data(), &self.tables, policy.tiers).await
     }
 
     /// The versions of the tables as they are now, told as this policy wants it.

@@ -19,9 +19,8 @@ use tidegate_plugin::cache::Table;
 pub(crate) struct ClearCache {
     /// Only what was read from this table.
     table: Option<String>,
-    /// Only of this database.
-    #[serde(default)]
-    database: String,
+    /// Where the table is; not with `pattern` or `all`, which are about every database.
+    database: Option<String>,
     /// Only statements like this; * is any text.
     pattern: Option<String>,
     /// Everything.
@@ -39,7 +38,10 @@ impl Tool for ClearCache {
 
     fn call(self, _: &Round) -> ToolResult {
         let selection = match (self.table, self.pattern, self.all) {
-            (Some(name), None, false) => Selection::Table(Table { database: self.database, name }),
+            (Some(name), None, false) => Selection::Table(Table { database: self.database.unwrap_or_default(), name }),
+            _ if self.database.is_some() => {
+                return Err(ToolError::InvalidArguments("`database` goes with `table` and with nothing else".to_owned()));
+            }
             (None, Some(pattern), false) => Selection::Pattern(pattern),
             (None, None, true) => Selection::All,
             _ => return Err(ToolError::InvalidArguments("give one of `table`, `pattern` and `all`".to_owned())),
@@ -62,7 +64,7 @@ mod tests {
         assert!(host.call::<ClearCache>(json!({ "table": "orders", "database": "shop" })).is_ok());
         assert!(host.call::<ClearCache>(json!({ "pattern": "*orders*" })).is_ok());
         assert!(host.call::<ClearCache>(json!({ "all": true })).is_ok());
-        for wrong in [json!({}), json!({ "table": "orders", "all": true })] {
+        for wrong in [json!({}), json!({ "table": "orders", "all": true }), json!({ "all": true, "database": "shop" })] {
             assert!(matches!(host.call::<ClearCache>(wrong), Err(ToolError::InvalidArguments(_))));
         }
         let table = Selection::Table(Table { database: "shop".to_owned(), name: "orders".to_owned() });

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde::Serialize;
 use tidegate_plugin::Annotations;
 use tidegate_plugin::Content;
+use tidegate_plugin::DatabaseError;
 use tidegate_plugin::Needs;
 use tidegate_plugin::Parameter;
 use tidegate_plugin::Round;
@@ -97,7 +98,9 @@ impl Tool for ExecuteBatch {
 /// the other tool, can give.
 fn failed(database: &str, statements: &[Statement], failure: BatchError) -> ToolError {
     let BatchError { index, error } = failure;
-    let place = format!("statement {index} of {} failed, none took effect", statements.len());
+    // A hook may hold back the answer of what has taken effect; its message says so.
+    let none = if matches!(error, DatabaseError::HookRefused(_)) { "" } else { ", none took effect" };
+    let place = format!("statement {} of {} failed{none}", index + 1, statements.len());
     let failed = usize::try_from(index).ok().and_then(|index| statements.get(index));
     let kind = failed.and_then(|statement| database_read::inspect(database, &statement.sql).ok()).map(|inspection| inspection.kind);
     let refused = |why: &str, hint: &str| ToolError::failed("STATEMENT_REFUSED", format!("{place}: {why}")).with_hint(hint);
@@ -208,7 +211,7 @@ mod tests {
         let statements = json!([{ "sql": "insert into t values (?)", "params": [7] }, { "sql": "insert into u values (1)" }]);
         let failed = host(Vec::new()).call::<ExecuteBatch>(json!({ "statements": statements }));
         let Err(ToolError::Database(DatabaseError::Constraint(failure))) = failed else { panic!("{failed:?}") };
-        assert_eq!(failure.message, "statement 1 of 2 failed, none took effect: duplicate key");
+        assert_eq!(failure.message, "statement 2 of 2 failed, none took effect: duplicate key");
     }
 
     #[test]

@@ -250,6 +250,31 @@ async fn hooks_that_say_nothing_change_nothing() {
 }
 
 #[tokio::test]
+async fn a_batch_whose_answer_is_held_back_is_not_said_to_have_had_no_effect() {
+    let (library, _host, client) = open(Engine::Sqlite, "mode = \"read-write\"", |host| {
+        let settings = enforced("act = \"refuses-rows\", text = \"not for you\"");
+        host.hooks(guests::HOOK_ACTS, "holds", &hook("after-query", "validate", ""), &settings)
+    })
+    .await;
+    let statements =
+        json!([{ "sql": "update authors set name = 'x' where id = 1" }, { "sql": "update authors set name = 'x' where id = 2" }]);
+    let answer = client.call("execute_batch", json!({ "statements": statements })).await;
+    assert_eq!(answer.code(), "HOOK_REFUSED");
+    assert!(!answer.text().contains("none took effect") && answer.text().contains("has taken effect"), "{}", answer.text());
+    assert_eq!(library.number("select count(*) from authors where name = 'x'").await, 2);
+    library.close().await;
+}
+
+#[tokio::test]
+async fn a_grant_for_a_hook_that_a_plugin_does_not_have_is_an_error() {
+    let keys = "hooks = { before-query = { mode = \"enforce\" } }";
+    let ended = crate::host::Host::new().hooks(guests::HOOK_ACTS, "acts", &hook("after-query", "mutate", ""), keys).run(&["check"]).await;
+    assert_ne!(ended.code, Some(0));
+    let said = ended.stdout + &ended.stderr;
+    assert!(said.contains("`hooks` names `before-query`") && said.contains("it has `after-query`"), "{said}");
+}
+
+#[tokio::test]
 async fn a_statement_that_was_rolled_back_is_tried_once_more_when_a_hook_wants_it() {
     // Fails as a serialisation failure does whenever it is called an odd number of times: sequences are not rolled back.
     const FLAKY: &str = "create sequence calls; create function flaky() returns integer language plpgsql volatile as $$ begin \

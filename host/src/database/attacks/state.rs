@@ -50,9 +50,10 @@ fn lines_between(old: &str, new: &str) -> String {
     gone.chain(come).take(5).collect::<Vec<_>>().join(", ")
 }
 
-/// Every setting of a session of PostgreSQL, but for those that come with a language when it is first used. A query that leaves no trace, so that it runs outside of a transaction and
+/// Every setting of a session of PostgreSQL, but for those that come with a language when it is first used, and the limit that the host
+/// sets for each statement by the time that its call has left, as long as there is one. A query that leaves no trace, so that it runs outside of a transaction and
 /// sees what the session has and not what a transaction was given.
-pub(super) const POSTGRES_SETTINGS: &str = "SELECT name, setting FROM pg_settings \
+pub(super) const POSTGRES_SETTINGS: &str = "SELECT name, CASE WHEN name = 'statement_timeout' AND setting <> '0' THEN 'limited' ELSE setting END FROM pg_settings \
      WHERE name NOT IN ('transaction_isolation', 'transaction_read_only', 'transaction_deferrable') AND name NOT LIKE 'plpgsql.%' ORDER BY name";
 
 /// What else a session of PostgreSQL may keep. The host's own cursor is not counted.

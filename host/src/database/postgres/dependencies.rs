@@ -20,23 +20,28 @@ use crate::database::dependencies::RelationKind;
 use crate::database::error::DatabaseError;
 
 /// Relations with what decides how they are read and written. `acts`: triggers, rules, and defaults or checks that call a function
-/// which may write, run with every write. `calls`: the definition of a view runs functions or operators that are not built in.
+/// which may write, run with every write. A function may write whatever it is declared as: PostgreSQL forbids a stable one to write
+/// by itself, and not to call one that does; those of extensions are believed. `calls`: the definition of a view runs functions or operators that are not built in.
 /// Functions of extensions that only make identifiers are volatile and write nothing. Sets come first, so that thousands of tables
 /// take tenths of a second.
 const RELATIONS: &str = "\
-WITH volatile AS (\
-  SELECT p.oid FROM pg_catalog.pg_proc p WHERE p.provolatile = 'v' AND p.oid >= 16384 AND NOT EXISTS (\
+WITH writing AS (\
+  SELECT p.oid FROM pg_catalog.pg_proc p WHERE p.oid >= 16384 AND NOT EXISTS (\
     SELECT FROM pg_catalog.pg_depend x JOIN pg_catalog.pg_extension e ON e.oid = x.refobjid \
-    WHERE x.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND x.objid = p.oid AND x.deptype = 'e' AND e.extname IN ('uuid-ossp', 'pgcrypto'))), \
+    WHERE x.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND x.objid = p.oid AND x.deptype = 'e' \
+      AND (p.provolatile <> 'v' OR e.extname IN ('uuid-ossp', 'pgcrypto')))), \
 acting AS (\
   SELECT tgrelid AS oid FROM pg_catalog.pg_trigger WHERE NOT tgisinternal \
   UNION SELECT ev_class FROM pg_catalog.pg_rewrite WHERE ev_type <> '1' \
   UNION SELECT a.adrelid FROM pg_catalog.pg_attrdef a JOIN pg_catalog.pg_depend d \
     ON d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass AND d.objid = a.oid \
-    AND d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass JOIN volatile v ON v.oid = d.refobjid \
+    AND d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass JOIN writing v ON v.oid = d.refobjid \
   UNION SELECT k.conrelid FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_depend d \
     ON d.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass AND d.objid = k.oid \
-    AND d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass JOIN volatile v ON v.oid = d.refobjid), \
+    AND d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass JOIN writing v ON v.oid = d.refobjid \
+  UNION SELECT coalesce(i.indrelid, d.objid) FROM pg_catalog.pg_depend d JOIN writing v ON v.oid = d.refobjid \
+    LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = d.objid \
+    WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass), \
 calling AS (\
   SELECT r.ev_class AS oid FROM pg_catalog.pg_rewrite r JOIN pg_catalog.pg_depend d \
     ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND d.objid = r.oid \
@@ -63,8 +68,9 @@ UNION SELECT confrelid::int8, conrelid::int8, 'key' FROM pg_catalog.pg_constrain
 /// Functions that are not built in, by name. One whose argument is a row can be called like a column of it.
 const FUNCTIONS: &str = "\
 SELECT pg_catalog.lower(p.proname)::text AS name, \
-  pg_catalog.bool_or(p.provolatile = 'v' AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend x JOIN pg_catalog.pg_extension e ON e.oid = x.refobjid \
-    WHERE x.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND x.objid = p.oid AND x.deptype = 'e' AND e.extname IN ('uuid-ossp', 'pgcrypto'))) AS writes, \
+  pg_catalog.bool_or(NOT EXISTS (SELECT FROM pg_catalog.pg_depend x JOIN pg_catalog.pg_extension e ON e.oid = x.refobjid \
+    WHERE x.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND x.objid = p.oid AND x.deptype = 'e' \
+      AND (p.provolatile <> 'v' OR e.extname IN ('uuid-ossp', 'pgcrypto')))) AS writes, \
   pg_catalog.bool_or(p.pronargs > 0 AND t.typtype IN ('c', 'p')) AS like_column \
 FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace LEFT JOIN pg_catalog.pg_type t ON t.oid = p.proargtypes[0] \
 WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND p.prorettype <> 'pg_catalog.trigger'::pg_catalog.regtype GROUP BY 1";
@@ -73,7 +79,7 @@ WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND p.prorettype <> 
 /// extension that are stable look at its settings, not at tables.
 const HIDDEN: &str = "\
 SELECT coalesce(pg_catalog.bool_or(h.provolatile <> 'i' AND NOT h.of_extension), false) AS varies, \
-  coalesce(pg_catalog.bool_or(h.provolatile = 'v'), false) AS writes \
+  coalesce(pg_catalog.bool_or(h.provolatile = 'v' OR NOT h.of_extension), false) AS writes \
 FROM (SELECT p.provolatile, EXISTS (SELECT FROM pg_catalog.pg_depend x WHERE x.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass \
     AND x.objid = p.oid AND x.deptype = 'e') AS of_extension \
   FROM pg_catalog.pg_proc p WHERE p.oid >= 16384 AND p.oid IN (\

@@ -25,12 +25,14 @@ const POSTGRES_WORDS: &[&str] = &[
     "CURRENT_TIME",
     "CURRENT_TIMESTAMP",
     "CURRENT_USER",
+    "JSON_TABLE",
     "LOCALTIME",
     "LOCALTIMESTAMP",
     "SESSION_USER",
     "SYSTEM_USER",
     "TABLESAMPLE",
     "USER",
+    "XMLTABLE",
 ];
 
 /// As for PostgreSQL. The last ones read what is no row, or ask not to be kept.
@@ -78,6 +80,14 @@ const POSTGRES_CALLS: &[&str] = &[
     "inet_client_port",
     "inet_server_addr",
     "inet_server_port",
+    "json_populate_record",
+    "json_populate_recordset",
+    "json_to_record",
+    "json_to_recordset",
+    "jsonb_populate_record",
+    "jsonb_populate_recordset",
+    "jsonb_to_record",
+    "jsonb_to_recordset",
     "localtime",
     "localtimestamp",
     "mxid_age",
@@ -152,12 +162,35 @@ pub(super) fn of_token(engine: EngineKind, token: &Token<'_>, before: Option<&To
     match token.kind {
         TokenKind::Word if token.is_any(words) || of_sequence => Some(format!("`{}` depends on more than rows", token.text)),
         TokenKind::Variable => Some(format!("the variable `{}` is of the session", token.text)),
+        TokenKind::Text if engine == EngineKind::Postgres && before.is_some_and(|before| before.kind == TokenKind::Text) => {
+            Some("strings on two lines are one, which may mean the moment".to_owned())
+        }
         // What stands in double quotes is a string in SQLite when there is no such column.
-        TokenKind::Text | TokenKind::Quoted if is_string(engine, token.kind) && is_moment(engine, &token.text) => {
+        TokenKind::Text | TokenKind::Quoted
+            if is_string(engine, token.kind) && (is_moment(engine, &token.text) || writes_letters_otherwise(engine, token)) =>
+        {
             Some("a string in it may mean the moment".to_owned())
         }
         _ => None,
     }
+}
+
+/// Whether a string may hold other letters than it shows: `E'n\\x6fw'`, `U&'\\006eow'`; strings between dollars count too.
+fn writes_letters_otherwise(engine: EngineKind, token: &Token<'_>) -> bool {
+    let escapes = prefix(token) > 1 || prefix(token) == 1 && token.text.contains(['\\', '\n', '\r']);
+    engine == EngineKind::Postgres && token.kind == TokenKind::Text && escapes
+}
+
+/// Whether a blob of SQLite begins here: a text in digits.
+fn is_blob(token: &Token<'_>, next: Option<&Token<'_>>) -> bool {
+    token.kind == TokenKind::Word
+        && token.text.eq_ignore_ascii_case("x")
+        && next.is_some_and(|next| next.kind == TokenKind::Text && next.start == token.end)
+}
+
+/// Bytes of a string that are neither its text nor two quotes: the letters before it, above all.
+fn prefix(token: &Token<'_>) -> usize {
+    if token.kind == TokenKind::Text { (token.end - token.start).saturating_sub(token.text.len() + 2) } else { 0 }
 }
 
 fn is_string(engine: EngineKind, kind: TokenKind) -> bool {
@@ -171,7 +204,140 @@ pub(in crate::database) fn is_moment(engine: EngineKind, text: &str) -> bool {
         EngineKind::Sqlite => SQLITE_MOMENTS,
         EngineKind::MySql => return false,
     };
+    // JSON may write its letters so.
+    if text.contains("\\u") {
+        return true;
+    }
     text.split(|c: char| !c.is_ascii_alphabetic()).any(|word| moments.iter().any(|moment| word.eq_ignore_ascii_case(moment)))
+}
+
+/// Types of PostgreSQL that read a moment from a text.
+const POSTGRES_TIMES: &[&str] = &[
+    "DATE",
+    "DATEMULTIRANGE",
+    "DATERANGE",
+    "TIME",
+    "TIMESTAMP",
+    "TIMESTAMPTZ",
+    "TIMETZ",
+    "TSMULTIRANGE",
+    "TSRANGE",
+    "TSTZMULTIRANGE",
+    "TSTZRANGE",
+];
+
+/// SQLite's functions that read a moment from a text.
+const SQLITE_TIMES: &[&str] = &["DATE", "DATETIME", "JULIANDAY", "STRFTIME", "TIME", "TIMEDIFF", "UNIXEPOCH"];
+
+/// Functions that make no text out of texts but return one of them, or none.
+const MAKE_NO_TEXT: &[&str] = &[
+    "coalesce",
+    "date",
+    "date_bin",
+    "date_trunc",
+    "datetime",
+    "extract",
+    "first_value",
+    "generate_series",
+    "greatest",
+    "ifnull",
+    "iif",
+    "julianday",
+    "lag",
+    "last_value",
+    "lead",
+    "least",
+    "make_date",
+    "make_interval",
+    "make_time",
+    "make_timestamp",
+    "make_timestamptz",
+    "max",
+    "min",
+    "nullif",
+    "strftime",
+    "time",
+    "to_date",
+    "to_timestamp",
+    "unixepoch",
+];
+
+/// Why the parentheses or the cast at `index` may compute the name of a moment: a text that is put together becomes a date or a time.
+///
+/// A single value that becomes one is a literal or a parameter, which [`is_moment`] judges, or comes from a column.
+pub(super) fn of_computed_moment(engine: EngineKind, tokens: &[Token<'_>], partners: &[usize], index: usize) -> Option<String> {
+    let operand = match engine {
+        EngineKind::MySql => return None,
+        EngineKind::Sqlite => {
+            let name = index.checked_sub(1)?;
+            let called = tokens[index].is_symbol('(') && tokens[name].is_any(SQLITE_TIMES);
+            called.then(|| &tokens[index + 1..partners[index].min(tokens.len())])?
+        }
+        EngineKind::Postgres => postgres_operand(tokens, partners, index)?,
+    };
+    puts_text_together(operand).then(|| "a text that it puts together may mean the moment".to_owned())
+}
+
+/// What becomes a date or a time because of the type at `index`.
+fn postgres_operand<'t, 'a>(tokens: &'t [Token<'a>], partners: &[usize], index: usize) -> Option<&'t [Token<'a>]> {
+    let named = |token: &Token<'_>| token.is_name() && (POSTGRES_TIMES.iter().any(|time| token.text.eq_ignore_ascii_case(time)));
+    if !named(&tokens[index]) {
+        return None;
+    }
+    if tokens.get(index + 1).is_some_and(|next| next.is_symbol('(')) && !follows_cast(tokens, index) {
+        let open = index + 1;
+        return Some(&tokens[open + 1..partners[open].min(tokens.len())]);
+    }
+    // `pg_catalog.` may stand before it.
+    let mut first = index;
+    while first >= 2 && tokens[first - 1].is_symbol('.') {
+        first -= 2;
+    }
+    let before = first.checked_sub(1)?;
+    if tokens[before].is("AS") {
+        // `CAST (… AS`: back to where the parentheses were opened; without a cast it is an alias and costs an answer that is not kept.
+        let open = (0..before).rev().find(|open| tokens[*open].is_symbol('(') && partners[*open] > before)?;
+        return Some(&tokens[open + 1..before]);
+    }
+    if !tokens[before].is_symbol(':') {
+        return None;
+    }
+    let end = before.checked_sub(1)?;
+    let last = end.checked_sub(1)?;
+    if !(tokens[last].is_symbol(')') || tokens[last].is_symbol(']')) {
+        return Some(&tokens[last..end]);
+    }
+    if tokens[last].is_symbol(']') {
+        // Whatever the array is made of.
+        return Some(&tokens[..end]);
+    }
+    let open = (0..last).rev().find(|open| tokens[*open].is_symbol('(') && partners[*open] == last)?;
+    Some(&tokens[open.saturating_sub(1)..end])
+}
+
+/// Whether the type at `index` follows `::`.
+fn follows_cast(tokens: &[Token<'_>], index: usize) -> bool {
+    index > 0 && tokens[index - 1].is_symbol(':')
+}
+
+/// Whether a text may come out that no literal, parameter or column has.
+fn puts_text_together(tokens: &[Token<'_>]) -> bool {
+    tokens.iter().enumerate().any(|(index, token)| {
+        let next = tokens.get(index + 1);
+        let concatenates = token.is_symbol('|') && next.is_some_and(|next| next.is_symbol('|'));
+        let called = token.is_name() && next.is_some_and(|next| next.is_symbol('('));
+        concatenates
+            || prefix(token) > 0
+            || is_blob(token, next)
+            || called && !MAKE_NO_TEXT.contains(&token.text.to_lowercase().as_str()) && !is_syntax(token)
+    })
+}
+
+fn is_syntax(token: &Token<'_>) -> bool {
+    token.is_any(&[
+        "AND", "ANY", "AS", "BETWEEN", "BY", "CASE", "CAST", "ELSE", "FILTER", "FROM", "IN", "NOT", "OR", "OVER", "SELECT", "THEN", "WHEN",
+        "WHERE",
+    ])
 }
 
 /// Whether a call of a pure function with so many arguments may vary.

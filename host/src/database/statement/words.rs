@@ -64,6 +64,7 @@ pub(in crate::database) fn words(text: &str, engine: EngineKind) -> Result<Words
             let call = calls::call_at(&tokens, &partners, index)?;
             words.call(engine, &call, arguments(&tokens, &partners, index))
         });
+        let varies = varies.or_else(|| varying::of_computed_moment(engine, &tokens, &partners, index));
         words.varies = words.varies.take().or(varies);
     }
     Ok(words)
@@ -192,6 +193,8 @@ mod tests {
             "WITH a (x) AS (SELECT 1) SELECT coalesce(x, 2) FROM a",
             "SELECT date_trunc('month', at), extract(year FROM at), age(a, b), at::date FROM t",
             "SELECT t.user_id, 'knowledge', \"current_date\" FROM t",
+            "SELECT date_trunc('day', at)::date, (coalesce(a, b))::timestamptz, cast(at AS date), max(at)::date FROM t",
+            "SELECT a || b, at::date FROM t WHERE at > '2026-01-01'::timestamptz AND note = 'a'",
             "SELECT sum(x) FILTER (WHERE y) OVER (PARTITION BY z ORDER BY w) FROM t f(x, y)",
         ] {
             assert_eq!(of(text, Postgres).varies, None, "{text}");
@@ -220,6 +223,19 @@ mod tests {
             "SELECT 'now'::timestamp",
             "SELECT date 'Today'",
             "SELECT '[yesterday,tomorrow)'::daterange",
+            "SELECT E'n\\x6fw'::timestamptz",
+            "SELECT U&'\\006eow'::timestamptz",
+            "SELECT 'no'\n'w'::timestamptz",
+            "SELECT E'no'\n'w'::timestamptz",
+            "SELECT ('n' || 'ow')::timestamptz",
+            "SELECT replace('xnow', 'x', '')::date",
+            "SELECT (chr(110) || 'ow')::pg_catalog.timestamptz",
+            "SELECT ('{n' || 'ow}')::timestamptz[]",
+            "SELECT cast('n' || 'ow' AS timestamp with time zone)",
+            "SELECT cast(convert_from(a, 'utf8') AS date) FROM t",
+            "SELECT timestamptz('n' || 'ow')",
+            "SELECT ($1 || $2)::timestamptz",
+            "SELECT * FROM json_to_record('{\"a\":\"n\\u006fw\"}') AS x(a timestamptz)",
             "SELECT age(at) FROM t",
             "SELECT current_setting('app.tenant')",
             "SELECT currval('s')",
@@ -238,6 +254,10 @@ mod tests {
             "SELECT date('now')",
             "SELECT date(\"now\")",
             "SELECT datetime()",
+            "SELECT datetime('n' || 'ow')",
+            "SELECT strftime('%f', x'6e6f77')",
+            "SELECT date(char(110, 111, 119))",
+            "SELECT datetime(json_extract(a, '$')) FROM t",
             "SELECT strftime('%s')",
             "SELECT unixepoch('subsec')",
             "SELECT random()",

@@ -109,6 +109,7 @@ UNION ALL
 SELECT 'locks', count(*)::text FROM pg_locks
   WHERE database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND pid <> pg_backend_pid()
   AND (locktype = 'advisory' OR mode <> 'AccessShareLock')
+  AND pid NOT IN (SELECT pid FROM pg_stat_activity WHERE backend_type = 'autovacuum worker')
 UNION ALL
 SELECT 'open transactions', count(*)::text FROM pg_stat_activity
   WHERE datname = current_database() AND pid <> pg_backend_pid() AND state LIKE 'idle in transaction%'
