@@ -106,8 +106,10 @@ async fn a_frozen_replica_holds_no_read_for_long() {
     assert_eq!(value(&client, WHERE).await, "false");
     let held = started.elapsed();
     assert!(held < Duration::from_secs(4), "{held:?}");
+    host.logs("Replica 1 of database `main` is not read from").await;
     proxy.set(Weather::Fair);
     eventually(Duration::from_secs(5), "it is read again", async || value(&client, WHERE).await == "true").await;
+    host.logs("Replica 1 of database `main` is read from again").await;
     tell(&format!("a read on a replica that froze was answered by the database after {} ms", held.as_millis()));
 }
 

@@ -11,6 +11,7 @@ use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::OnceLock;
 use std::sync::PoisonError;
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -29,6 +30,7 @@ use super::value::Value;
 use crate::call::Call;
 use crate::call::Caller;
 use crate::config::DatabaseConfig;
+use crate::config::DatabaseName;
 use crate::config::Mode;
 use crate::config::ReplicaConfig;
 
@@ -60,6 +62,8 @@ pub(super) struct Replicas {
 }
 
 struct Shared {
+    /// Of the database, for the log.
+    name: DatabaseName,
     primary: Engine,
     followers: Vec<Follower>,
     max_lag: Duration,
@@ -68,6 +72,8 @@ struct Shared {
 
 struct Follower {
     engine: Engine,
+    /// Whether the log says that it does not answer.
+    silent: AtomicBool,
     /// Everything that was acknowledged up to this moment is there; none while that is not known.
     complete_to: watch::Sender<Option<Instant>>,
 }
@@ -98,10 +104,16 @@ impl Replicas {
     ) -> Result<Self, DatabaseError> {
         let follower = |url: &crate::config::Secret| {
             let own = DatabaseConfig { url: url.clone(), mode: Mode::ReadOnly, replicas: ReplicaConfig::default(), ..config.clone() };
-            Ok(Follower { engine: open(&own)?, complete_to: watch::Sender::new(None) })
+            Ok(Follower { engine: open(&own)?, silent: AtomicBool::new(false), complete_to: watch::Sender::new(None) })
         };
         let followers = config.replicas.urls.iter().map(follower).collect::<Result<Vec<_>, DatabaseError>>()?;
-        let shared = Shared { primary: primary.clone(), followers, max_lag: config.replicas.max_lag, writes: Mutex::default() };
+        let shared = Shared {
+            name: config.name.clone(),
+            primary: primary.clone(),
+            followers,
+            max_lag: config.replicas.max_lag,
+            writes: Mutex::default(),
+        };
         Ok(Self { shared: Arc::new(shared), next: AtomicUsize::new(0), watch: OnceLock::new() })
     }
 
@@ -232,9 +244,25 @@ async fn keep_looking(shared: Arc<Shared>) {
             note_mark(&mut marks, asked, position);
         }
         let marks = &marks;
-        let looks = shared.followers.iter().map(|follower| async move {
+        let name = &shared.name;
+        let looks = shared.followers.iter().enumerate().map(|(index, follower)| async move {
             let asked = Instant::now();
             let progress = tokio::time::timeout(ASK_LIMIT, follower.engine.progress()).await;
+            let why = match &progress {
+                Ok(Ok(Mark::Unknown)) => Some("it does not tell how far it is, or follows nobody".to_owned()),
+                Ok(Ok(_)) => None,
+                Ok(Err(error)) => Some(error.to_string()),
+                Err(_) => Some("it does not answer in time".to_owned()),
+            };
+            match why {
+                Some(why) if !follower.silent.swap(true, Ordering::Relaxed) => {
+                    tracing::warn!("Replica {} of database `{name}` is not read from: {why}", index + 1);
+                }
+                None if follower.silent.swap(false, Ordering::Relaxed) => {
+                    tracing::info!("Replica {} of database `{name}` is read from again", index + 1)
+                }
+                _ => {}
+            }
             follower.set(match progress {
                 Ok(Ok(mark)) => complete_to(mark, asked, marks),
                 Ok(Err(_)) | Err(_) => None,

@@ -482,7 +482,8 @@ impl Database {
         match ending {
             // The error tells it itself.
             Ending::Unknown(_) | Ending::Committed => error,
-            _ => DatabaseError { message: format!("{}; the transaction is over and was rolled back", error.message), ..error },
+            _ => DatabaseError { message: format!("{}; the transaction is over and was rolled back", error.message), ..error }
+                .hint("begin a new transaction and do all of it again"),
         }
     }
 }

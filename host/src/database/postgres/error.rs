@@ -135,8 +135,11 @@ fn server_error(said: &PgDatabaseError) -> DatabaseError {
         }
         _ => {}
     }
-    if let (None, "40001" | "40P01" | "55P03") = (&hint, code) {
-        hint = Some("another session is in the way: try again".into());
+    match code {
+        // The server's own hint is its log, which the client does not see.
+        "40001" | "40P01" => hint = Some("another session is in the way: try again; in a transaction, roll back first".into()),
+        "55P03" => hint = hint.or_else(|| Some("another session is in the way: try again".into())),
+        _ => {}
     }
     let error = DatabaseError::new(kind, lower_first(&message)).sqlstate(code).fault(fault_of(code, kind));
     match hint {
