@@ -152,7 +152,7 @@ impl Report {
             "throughput": lines(&self.throughput),
             "floor": lines(&self.floor),
             "hooks": self.hooks.iter().map(|line| hook_json(line, &self.hooks)).collect::<Vec<_>>(),
-            "cache": self.cache.iter().map(cache_json).collect::<Vec<_>>(),
+            "cache": self.cache.iter().map(|line| cache_json(&self.cache, line)).collect::<Vec<_>>(),
             "memory_kib": self.memory.map(|memory| json!({
                 "idle": memory.idle_kib,
                 "load_100_rows": memory.load_100_kib,
@@ -259,14 +259,19 @@ fn hook_json(line: &HookFigures, lines: &[HookFigures]) -> Value {
 
 fn cache_table(lines: &[CacheFigures]) -> Result<String> {
     let mut text = format!(
-        "  {:<28}{:<6}{:>11}{:>11}{:>8}{:>11}{:>11}{:>8}",
-        "statement", "", "off CPU µs", "on CPU µs", "ratio", "off p50 µs", "on p50 µs", "ratio"
+        "  {:<28}{:<6}{:>11}{:>11}{:>8}{:>8}{:>11}{:>11}{:>8}",
+        "statement", "", "off CPU µs", "on CPU µs", "ratio", "beyond", "off p50 µs", "on p50 µs", "ratio"
     );
     for line in lines {
-        let found = if line.found == Found::Always { "hit" } else { "miss" };
+        let found = match line.found {
+            Found::Always => "hit",
+            Found::Never => "miss",
+            Found::Nothing => "none",
+        };
+        let beyond = beyond_request(lines, line).map_or(String::new(), |ratio| format!("{ratio:.2}"));
         write!(
             text,
-            "\n  {:<28}{found:<6}{:>11.1}{:>11.1}{:>8.2}{:>11.0}{:>11.0}{:>8.2}",
+            "\n  {:<28}{found:<6}{:>11.1}{:>11.1}{:>8.2}{beyond:>8}{:>11.0}{:>11.0}{:>8.2}",
             line.case.name(),
             line.off.cpu_us,
             line.on.cpu_us,
@@ -276,13 +281,22 @@ fn cache_table(lines: &[CacheFigures]) -> Result<String> {
             line.on.p50_us / line.off.p50_us,
         )?;
     }
+    write!(text, "\n  beyond: the ratio of what each takes beyond a request that does nothing")?;
     Ok(text)
 }
 
-fn cache_json(line: &CacheFigures) -> Value {
+/// What the call takes with kept rows over what it takes without, both beyond a request that does nothing.
+fn beyond_request(lines: &[CacheFigures], line: &CacheFigures) -> Option<f64> {
+    let request = lines.iter().find(|line| line.found == Found::Nothing)?;
+    let (on, off) = (line.on.cpu_us - request.on.cpu_us, line.off.cpu_us - request.off.cpu_us);
+    (line.found != Found::Nothing && off > 0.0).then(|| on / off)
+}
+
+fn cache_json(lines: &[CacheFigures], line: &CacheFigures) -> Value {
     json!({
         "case": line.case.name(),
         "hit": line.found == Found::Always,
+        "beyond_request": beyond_request(lines, line).map(round),
         "off_cpu_us": round(line.off.cpu_us),
         "on_cpu_us": round(line.on.cpu_us),
         "cpu_ratio": round(line.on.cpu_us / line.off.cpu_us),

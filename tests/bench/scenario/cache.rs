@@ -12,9 +12,14 @@ use crate::process::CpuMeter;
 use crate::server::Http;
 use crate::server::Installation;
 
-/// The statements: three that are always found after the first time, and one that never is.
-const CASES: [(Case, Found); 4] =
-    [(Case::One, Found::Always), (Case::Rows(1_000), Found::Always), (Case::Costly, Found::Always), (Case::Fresh, Found::Never)];
+/// A request that does nothing, three statements that are always found after the first time, and one that never is.
+const CASES: [(Case, Found); 5] = [
+    (Case::Discover, Found::Nothing),
+    (Case::One, Found::Always),
+    (Case::Rows(1_000), Found::Always),
+    (Case::Costly, Found::Always),
+    (Case::Fresh, Found::Never),
+];
 
 /// Rounds of each figure at least.
 const ROUNDS: usize = 3;
@@ -26,6 +31,8 @@ pub(crate) enum Found {
     Always,
     /// A miss, whose rows are kept.
     Never,
+    /// It asks no database: what a request costs by itself.
+    Nothing,
 }
 
 /// One statement on both servers.
