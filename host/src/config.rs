@@ -3,6 +3,7 @@
 mod cache;
 pub mod environment;
 pub mod file;
+mod location;
 mod outage;
 mod section;
 
@@ -230,54 +231,6 @@ impl DatabaseConfig {
             breaker: BreakerConfig::default(),
             replicas: ReplicaConfig::default(),
         })
-    }
-
-    /// Where the data is, whoever asks and however: equal for databases whose tables are the same tables. In the MySQL family that is a
-    /// server, whose databases see each other. Hosts that differ in their names count as different servers.
-    pub fn server(&self) -> String {
-        let url = self.url.reveal();
-        let (base, options) = url.split_once('?').unwrap_or((url, ""));
-        let (scheme, rest) = base.split_once(':').unwrap_or(("", base));
-        if self.engine == EngineKind::Sqlite {
-            let path = rest.strip_prefix("//").unwrap_or(rest);
-            let file = std::fs::canonicalize(path).unwrap_or_else(|_| path.into());
-            return format!("sqlite:{}", file.display());
-        }
-        let rest = rest.strip_prefix("//").unwrap_or(rest);
-        let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-        let (user, host) = authority.rsplit_once('@').unwrap_or(("", authority));
-        let user = user.split(':').next().unwrap_or_default();
-        let local = match host {
-            "" => "127.0.0.1".to_owned(),
-            host => host.to_ascii_lowercase().replace("localhost", "127.0.0.1").replace("[::1]", "127.0.0.1"),
-        };
-        let port = match self.engine {
-            EngineKind::MySql => 3306,
-            _ => 5432,
-        };
-        let has_port = local.rsplit_once(':').is_some_and(|(_, port)| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()));
-        let local = if has_port { local } else { format!("{}:{port}", local.trim_end_matches(':')) };
-        // A socket, or another host in place of the one above.
-        let other = options
-            .split('&')
-            .filter(|option| ["host=", "hostaddr=", "port=", "socket=", "dbname="].iter().any(|key| option.starts_with(key)));
-        let other = other.collect::<Vec<_>>().join("&");
-        match self.engine {
-            EngineKind::MySql => format!("mysql:{local}?{other}"),
-            _ => format!("{scheme}:{local}/{}?{other}", if path.is_empty() { user } else { path }),
-        }
-    }
-
-    /// Where it is and as whom, without the password: equal for equal data.
-    pub fn place(&self) -> String {
-        let url = self.url.reveal();
-        let Some((scheme, rest)) = url.split_once("//") else { return url.to_owned() };
-        let (authority, path) = rest.split_once('/').map_or((rest, ""), |(authority, path)| (authority, path));
-        let authority = match authority.rsplit_once('@') {
-            Some((user, host)) => format!("{}@{host}", user.split(':').next().unwrap_or_default()),
-            None => authority.to_owned(),
-        };
-        format!("{scheme}//{authority}/{path}")
     }
 }
 

@@ -262,57 +262,72 @@ const MAKE_NO_TEXT: &[&str] = &[
     "unixepoch",
 ];
 
+/// The most tokens that are looked back over for what a cast is applied to; beyond that it counts as put together.
+const LOOKED_BACK: usize = 256;
+
 /// Why the parentheses or the cast at `index` may compute the name of a moment: a text that is put together becomes a date or a time.
 ///
 /// A single value that becomes one is a literal or a parameter, which [`is_moment`] judges, or comes from a column.
 pub(super) fn of_computed_moment(engine: EngineKind, tokens: &[Token<'_>], partners: &[usize], index: usize) -> Option<String> {
-    let operand = match engine {
-        EngineKind::MySql => return None,
+    let computes = match engine {
+        EngineKind::MySql => false,
         EngineKind::Sqlite => {
-            let name = index.checked_sub(1)?;
-            let called = tokens[index].is_symbol('(') && tokens[name].is_any(SQLITE_TIMES);
-            called.then(|| &tokens[index + 1..partners[index].min(tokens.len())])?
+            let called = index.checked_sub(1).is_some_and(|name| tokens[index].is_symbol('(') && tokens[name].is_any(SQLITE_TIMES));
+            called && puts_text_together(&tokens[index + 1..partners[index].min(tokens.len())])
         }
-        EngineKind::Postgres => postgres_operand(tokens, partners, index)?,
+        EngineKind::Postgres => postgres_computes_moment(tokens, partners, index),
     };
-    puts_text_together(operand).then(|| "a text that it puts together may mean the moment".to_owned())
+    computes.then(|| "a text that it puts together may mean the moment".to_owned())
 }
 
-/// What becomes a date or a time because of the type at `index`.
-fn postgres_operand<'t, 'a>(tokens: &'t [Token<'a>], partners: &[usize], index: usize) -> Option<&'t [Token<'a>]> {
-    let named = |token: &Token<'_>| token.is_name() && (POSTGRES_TIMES.iter().any(|time| token.text.eq_ignore_ascii_case(time)));
-    if !named(&tokens[index]) {
-        return None;
+/// Whether what becomes a date or a time because of the type at `index` is put together.
+fn postgres_computes_moment(tokens: &[Token<'_>], partners: &[usize], index: usize) -> bool {
+    let type_name = &tokens[index];
+    if !type_name.is_name() || !POSTGRES_TIMES.iter().any(|time| type_name.text.eq_ignore_ascii_case(time)) {
+        return false;
     }
     if tokens.get(index + 1).is_some_and(|next| next.is_symbol('(')) && !follows_cast(tokens, index) {
         let open = index + 1;
-        return Some(&tokens[open + 1..partners[open].min(tokens.len())]);
+        return puts_text_together(&tokens[open + 1..partners[open].min(tokens.len())]);
     }
-    // `pg_catalog.` may stand before it.
+    let first = start_of_name(tokens, index);
+    let Some(before) = first.checked_sub(1) else { return false };
+    let farthest = before.saturating_sub(LOOKED_BACK);
+    if tokens[before].is("AS") {
+        // `CAST (… AS`: back to where the parentheses were opened; without a cast it is an alias and costs an answer that is not kept.
+        return match (farthest..before).rev().find(|open| tokens[*open].is_symbol('(') && partners[*open] > before) {
+            Some(open) => puts_text_together(&tokens[open + 1..before]),
+            None => farthest > 0,
+        };
+    }
+    if !follows_cast(tokens, first) {
+        return false;
+    }
+    // `a::b::c` is all that stands before the first `::`.
+    let end = before.saturating_sub(1);
+    let mut head = end;
+    while let Some(last) = head.checked_sub(1) {
+        if last < farthest || tokens[last].is_symbol(']') || tokens[last].is_any(&["PRECISION", "VARYING", "ZONE"]) {
+            // An array's own values, or a type of several words.
+            return true;
+        }
+        head = if tokens[last].is_symbol(')') { partners[last].min(last).saturating_sub(1) } else { last };
+        head = start_of_name(tokens, head);
+        if head < 2 || !follows_cast(tokens, head) {
+            break;
+        }
+        head -= 2;
+    }
+    puts_text_together(&tokens[head.min(end)..end])
+}
+
+/// Where the name begins whose last part is at `index`: `pg_catalog.` may stand before it.
+fn start_of_name(tokens: &[Token<'_>], index: usize) -> usize {
     let mut first = index;
     while first >= 2 && tokens[first - 1].is_symbol('.') {
         first -= 2;
     }
-    let before = first.checked_sub(1)?;
-    if tokens[before].is("AS") {
-        // `CAST (… AS`: back to where the parentheses were opened; without a cast it is an alias and costs an answer that is not kept.
-        let open = (0..before).rev().find(|open| tokens[*open].is_symbol('(') && partners[*open] > before)?;
-        return Some(&tokens[open + 1..before]);
-    }
-    if !tokens[before].is_symbol(':') {
-        return None;
-    }
-    let end = before.checked_sub(1)?;
-    let last = end.checked_sub(1)?;
-    if !(tokens[last].is_symbol(')') || tokens[last].is_symbol(']')) {
-        return Some(&tokens[last..end]);
-    }
-    if tokens[last].is_symbol(']') {
-        // Whatever the array is made of.
-        return Some(&tokens[..end]);
-    }
-    let open = (0..last).rev().find(|open| tokens[*open].is_symbol('(') && partners[*open] == last)?;
-    Some(&tokens[open.saturating_sub(1)..end])
+    first
 }
 
 /// Whether the type at `index` follows `::`.

@@ -64,8 +64,9 @@ pub(in crate::database) fn words(text: &str, engine: EngineKind) -> Result<Words
             let call = calls::call_at(&tokens, &partners, index)?;
             words.call(engine, &call, arguments(&tokens, &partners, index))
         });
-        let varies = varies.or_else(|| varying::of_computed_moment(engine, &tokens, &partners, index));
-        words.varies = words.varies.take().or(varies);
+        if words.varies.is_none() {
+            words.varies = varies.or_else(|| varying::of_computed_moment(engine, &tokens, &partners, index));
+        }
     }
     Ok(words)
 }
@@ -234,6 +235,9 @@ mod tests {
             "SELECT cast('n' || 'ow' AS timestamp with time zone)",
             "SELECT cast(convert_from(a, 'utf8') AS date) FROM t",
             "SELECT timestamptz('n' || 'ow')",
+            "SELECT ('n' || 'ow')::text::timestamptz",
+            "SELECT ('n' || 'ow')::varchar(3)::pg_catalog.text::date",
+            "SELECT ('n' || 'ow')::character varying::date",
             "SELECT ($1 || $2)::timestamptz",
             "SELECT * FROM json_to_record('{\"a\":\"n\\u006fw\"}') AS x(a timestamptz)",
             "SELECT age(at) FROM t",
@@ -288,6 +292,17 @@ mod tests {
             "SELECT SQL_NO_CACHE 1",
         ] {
             assert!(varies(text, MySql), "{text}");
+        }
+    }
+
+    /// Nobody keeps a thread busy with a long statement.
+    #[test]
+    fn a_long_chain_of_casts_is_judged_at_once() {
+        for piece in ["::date", "::text::date", ", a AS date", ", a[1]::date", ", (a)::date"] {
+            let text = format!("SELECT a{}", piece.repeat(20_000));
+            let started = std::time::Instant::now();
+            of(&text, EngineKind::Postgres);
+            assert!(started.elapsed() < std::time::Duration::from_secs(5), "{piece}: {:?}", started.elapsed());
         }
     }
 
