@@ -311,9 +311,11 @@ impl Cache {
     }
 
     /// Takes part in the one run of a statement for all who ask for it under the same stamp. Who leads runs it and
-    /// [lands](Leader::land); who follows [waits](Follower::landing).
-    pub fn flight(&self, digest: &Digest, stamp: &Stamp) -> Flight {
-        self.flights.join(digest, stamp)
+    /// [lands](Leader::land) after [keeping](Self::keep_in_memory), so that who looked before and comes after leads no second run; who
+    /// follows [waits](Follower::landing).
+    pub fn flight(&self, digest: &Digest, stamp: &Stamp, tiers: Tiers) -> Flight {
+        let memory = self.memory.as_ref().filter(|_| tiers.memory);
+        self.flights.join(digest, stamp, || memory.and_then(|memory| memory.peek(digest, stamp)))
     }
 
     /// Removes what `what` names from every tier, and counts the entries, each once however many tiers had it.

@@ -33,6 +33,8 @@ pub enum Flight {
     Leader(Leader),
     /// Another runs it.
     Follower(Follower),
+    /// Another ran it since the caller looked: these are its rows.
+    Landed(Arc<Entry>),
 }
 
 /// Runs the statement for all. Dropped without [`land`](Self::land), as by a failure or a cancelled call, it lets one of those who
@@ -63,8 +65,24 @@ pub enum Landing {
 }
 
 impl Flights {
-    /// Takes part in the flight for these rows, as its leader when there is none.
-    pub(super) fn join(&self, digest: &Digest, stamp: &Stamp) -> Flight {
+    /// Takes part in the flight for these rows, as its leader when there is none. `kept` looks whether one has ended between the look that
+    /// missed and now; it is asked only by who would lead.
+    pub(super) fn join(&self, digest: &Digest, stamp: &Stamp, kept: impl FnOnce() -> Option<Arc<Entry>>) -> Flight {
+        let leader = match self.board(digest, stamp) {
+            Flight::Leader(leader) => leader,
+            other => return other,
+        };
+        match kept() {
+            Some(entry) => {
+                leader.land(Some(entry.clone()));
+                self.collapsed.add(1);
+                Flight::Landed(entry)
+            }
+            None => Flight::Leader(leader),
+        }
+    }
+
+    fn board(&self, digest: &Digest, stamp: &Stamp) -> Flight {
         match lock(&self.running).entry((*digest, stamp.clone())) {
             hash_map::Entry::Occupied(running) => {
                 Flight::Follower(Follower { ended: running.get().clone(), collapsed: self.collapsed.clone() })

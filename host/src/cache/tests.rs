@@ -205,7 +205,7 @@ async fn ask(cache: &Cache, run: impl Future<Output = Option<Arc<Entry>>>) -> Op
         if let Some(entry) = cache.find(&digest("q"), &local(1), LOCAL).await {
             return Some(entry);
         }
-        match cache.flight(&digest("q"), &local(1)) {
+        match cache.flight(&digest("q"), &local(1), LOCAL) {
             Flight::Leader(leader) => {
                 let entry = run.await;
                 if let Some(entry) = &entry {
@@ -219,6 +219,7 @@ async fn ask(cache: &Cache, run: impl Future<Output = Option<Arc<Entry>>>) -> Op
                 Landing::Nothing => return run.await,
                 Landing::Abandoned => {}
             },
+            Flight::Landed(entry) => return Some(entry),
         }
     }
 }
@@ -286,6 +287,17 @@ async fn the_next_one_leads_when_leaders_are_cancelled() {
 }
 
 #[tokio::test]
+async fn who_looked_before_a_flight_and_comes_after_it_leads_no_second_one() {
+    let cache = in_memory(1 << 20);
+    assert!(cache.find(&digest("q"), &local(1), LOCAL).await.is_none(), "it looks");
+    ask(&cache, async { Some(entry("q", "t", local(1), "answer")) }).await.unwrap();
+    let Flight::Landed(landed) = cache.flight(&digest("q"), &local(1), LOCAL) else { panic!("it would run the statement again") };
+    assert_eq!(text_of(&landed), "answer");
+    assert!(matches!(cache.flight(&digest("q"), &local(2), LOCAL), Flight::Leader(_)), "rows of another stamp are no answer");
+    assert!(matches!(cache.flight(&digest("q"), &local(1), DISK), Flight::Leader(_)), "nor those of a tier that was not chosen");
+}
+
+#[tokio::test]
 async fn rows_that_may_not_be_kept_let_all_run_at_once_and_not_one_after_another() {
     let cache = Arc::new(in_memory(1 << 20));
     let together = Arc::new(Barrier::new(9));
@@ -313,9 +325,9 @@ async fn rows_that_may_not_be_kept_let_all_run_at_once_and_not_one_after_another
 #[tokio::test]
 async fn callers_with_other_stamps_do_not_wait_for_each_other_and_get_no_rows_of_each_other() {
     let cache = in_memory(1 << 20);
-    let Flight::Leader(old) = cache.flight(&digest("q"), &local(1)) else { panic!() };
-    let Flight::Leader(new) = cache.flight(&digest("q"), &local(2)) else { panic!() };
-    let Flight::Follower(follower) = cache.flight(&digest("q"), &local(2)) else { panic!() };
+    let Flight::Leader(old) = cache.flight(&digest("q"), &local(1), LOCAL) else { panic!() };
+    let Flight::Leader(new) = cache.flight(&digest("q"), &local(2), LOCAL) else { panic!() };
+    let Flight::Follower(follower) = cache.flight(&digest("q"), &local(2), LOCAL) else { panic!() };
     old.land(Some(entry("q", "t", local(1), "old")));
     new.land(Some(entry("q", "t", local(1), "old")));
     assert!(matches!(follower.landing().await, Landing::Nothing));

@@ -295,7 +295,7 @@ impl Passage {
             return Ok((self.send(hooks, asking, run).await?, None));
         };
         loop {
-            match cache.flight(kept.digest(), &stamp) {
+            match cache.flight(kept.digest(), &stamp, policy.tiers) {
                 Flight::Leader(leader) => {
                     let at = Instant::now();
                     let done = match self.send(hooks, asking, run).await {
@@ -307,14 +307,18 @@ impl Passage {
                         }
                     };
                     let entry = done.rows.clone().map(|rows| kept.entry(rows, stamp.clone(), policy));
-                    leader.land(entry.clone());
-                    if let Some(entry) = entry {
+                    if let Some(entry) = &entry {
                         if let Some(reads) = &self.services.reads {
                             reads.note(CallRead { kept: kept.clone(), stamp, policy, at });
                         }
-                        self.keep(cache, kept, entry, policy).await;
+                        self.keep(cache, kept, entry.clone(), policy).await;
                     }
+                    leader.land(entry);
                     return Ok((done, None));
+                }
+                Flight::Landed(entry) => {
+                    self.spoil();
+                    return Ok((Done::from(entry.rows.clone()), Some(plugin)));
                 }
                 Flight::Follower(follower) => match self.waited(way.timeout, follower.landing()).await? {
                     Landing::Rows(entry) => {
