@@ -1,6 +1,7 @@
 //! Plugins as the host has loaded them: manifest, rights, what they offer, and the set of them that calls are routed by.
 
 pub mod definition;
+pub mod files;
 mod hooks;
 pub mod manifest;
 pub mod registry;

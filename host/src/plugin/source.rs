@@ -12,6 +12,8 @@ use tidegate_bundle::Plugin as Bundled;
 use super::HookDefaults;
 use super::PluginPackage;
 use super::definition::DefinitionRules;
+use super::files::MANIFEST_BYTES;
+use super::files::MANIFEST_FILE;
 use super::manifest::Manifest;
 use super::manifest::ManifestError;
 use crate::capability::GuestLimits;
@@ -25,9 +27,6 @@ use crate::config::PluginSource;
 use crate::config::Right;
 use crate::config::Schemas;
 use crate::runtime::engine::COMPONENT_BYTES;
-
-/// Bytes of a manifest.
-const MANIFEST_BYTES: usize = 64 << 10;
 
 /// Why the files of a plugin were not read. Blame: the operator.
 #[derive(Debug, thiserror::Error)]
@@ -135,7 +134,7 @@ fn package(
 
 /// Manifest and component of a plugin in a folder.
 fn read(source: &PluginSource) -> Result<(String, Vec<u8>), SourceError> {
-    let path = source.folder.join("plugin.toml");
+    let path = source.folder.join(MANIFEST_FILE);
     let manifest = read_file(&path, MANIFEST_BYTES)?;
     let manifest =
         String::from_utf8(manifest).map_err(|error| SourceError::Read { path: path.clone(), error: std::io::Error::other(error) })?;
