@@ -370,6 +370,11 @@ pub fn is_a_right(interface: &str) -> bool {
     !FREE.contains(&interface)
 }
 
+/// Whether a request names something that is among the `imports` of the contract.
+pub fn is_imported(request: &str, imports: &[&str]) -> bool {
+    imports.contains(&request)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
