@@ -1,6 +1,8 @@
 //! Plugins as the host has loaded them: manifest, rights, what they offer, and the set of them that calls are routed by.
 
 pub mod definition;
+pub mod digest;
+pub mod fetch;
 pub mod files;
 mod hooks;
 pub mod manifest;
