@@ -1,14 +1,19 @@
 //! Plugins as the host has loaded them: manifest, rights, what they offer, and the set of them that calls are routed by.
 
+pub mod contract;
 pub mod definition;
 pub mod digest;
 pub mod fetch;
 pub mod files;
+pub mod header;
 mod hooks;
+pub mod interfaces;
 pub mod manifest;
+pub mod oci;
 pub mod registry;
 pub mod source;
 mod template;
+pub mod trust;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

@@ -118,7 +118,7 @@ fn package(
         wall_time: wanted.limits.wall_time,
         ..defaults
     };
-    let default_prefix = if default_right.is_some() { String::new() } else { format!("{}_", wanted.name) };
+    let default_prefix = if default_right.is_some() { String::new() } else { format!("{}_", wanted.name.short()) };
     let rules = DefinitionRules {
         prefix: wanted.tool_prefix.clone().unwrap_or(default_prefix),
         header_arguments: wanted.header_arguments,
