@@ -3,6 +3,7 @@
 pub mod contract;
 pub mod definition;
 pub mod digest;
+pub mod fetch;
 pub mod files;
 pub mod folder;
 pub mod grants_file;
@@ -11,6 +12,7 @@ mod hooks;
 pub mod interfaces;
 pub mod lock;
 pub mod manifest;
+pub mod oci;
 pub mod registry;
 pub mod request;
 pub mod source;

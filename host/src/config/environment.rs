@@ -38,3 +38,9 @@ pub fn cache() -> Option<PathBuf> {
         .or_else(|| absolute("HOME").map(|home| home.join(".cache")))
         .map(|folder| folder.join("tidegate"))
 }
+
+/// The folder of the docker configuration: `DOCKER_CONFIG`, else `.docker` in the user's home folder.
+pub fn docker_config() -> Option<PathBuf> {
+    let named = |name: &str| env::var_os(name).filter(|folder| !folder.is_empty()).map(PathBuf::from);
+    named("DOCKER_CONFIG").or_else(|| named("HOME").or_else(|| named("USERPROFILE")).map(|home| home.join(".docker")))
+}
