@@ -1,5 +1,6 @@
 //! Plugins as the host has loaded them: manifest, rights, what they offer, and the set of them that calls are routed by.
 
+pub mod abilities;
 pub mod contract;
 pub mod definition;
 pub mod digest;
@@ -9,13 +10,19 @@ pub mod folder;
 pub mod grants_file;
 pub mod header;
 mod hooks;
+pub mod inspection;
+pub mod install;
 pub mod interfaces;
 pub mod lock;
 pub mod manifest;
 pub mod oci;
 pub mod registry;
 pub mod request;
+#[cfg(test)]
+mod sample;
 pub mod source;
+#[cfg(test)]
+mod specimen;
 mod template;
 pub mod trust;
 
@@ -216,7 +223,15 @@ impl Plugin {
         let guest = Guest { id: manifest.plugin.id.clone(), grants, settings: source.settings, limits };
         let (hook_grants, hook_defaults) = (source.hook_grants, source.hook_defaults);
         let approved = source.approved;
-        Ok(Self { manifest, guest: Arc::new(guest), component: Arc::new(component), rules: source.rules, hook_grants, hook_defaults, approved })
+        Ok(Self {
+            manifest,
+            guest: Arc::new(guest),
+            component: Arc::new(component),
+            rules: source.rules,
+            hook_grants,
+            hook_defaults,
+            approved,
+        })
     }
 
     /// Its id.

@@ -41,6 +41,7 @@ pub struct Offer {
     resources: Vec<ResourceDefinition>,
     templates: Vec<ResourceDefinition>,
     hooks: Arc<PluginHooks>,
+    contract: Arc<Contract>,
 }
 
 impl Offer {
@@ -71,6 +72,7 @@ impl Offer {
             resources,
             templates,
             hooks,
+            contract: Arc::new(contract),
             plugin,
         })
     }
@@ -149,6 +151,11 @@ impl Snapshot {
     /// The loaded plugins, in the order they were loaded.
     pub fn plugins(&self) -> impl Iterator<Item = &Arc<Plugin>> {
         self.offers.iter().map(|offer| &offer.plugin)
+    }
+
+    /// What a plugin offers, in the words that a model gets.
+    pub fn find_contract(&self, id: &str) -> Option<&Contract> {
+        self.offers.iter().find(|offer| offer.plugin.id() == id).map(|offer| &*offer.contract)
     }
 
     /// The tools that are of use here, by name.
