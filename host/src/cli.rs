@@ -7,6 +7,7 @@ mod call;
 mod check;
 mod demo;
 mod failure;
+mod follow;
 mod output;
 mod plugin;
 mod serve;
