@@ -11,6 +11,8 @@ pub mod interfaces;
 pub mod manifest;
 pub mod oci;
 pub mod registry;
+#[cfg(test)]
+mod sample;
 pub mod source;
 mod template;
 pub mod trust;

@@ -123,7 +123,7 @@ mod tests {
         #[test]
         fn no_text_is_read_that_would_not_be_written(text in "(sha256:)?[0-9a-fA-FG]{62,66}") {
             if let Some(digest) = Digest::parse(&text) {
-                prop_assert_eq!(digest.hex().as_str(), text.trim_start_matches("sha256:"));
+                prop_assert!(text.ends_with(&digest.hex()));
             }
         }
     }

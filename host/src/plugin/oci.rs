@@ -118,7 +118,9 @@ pub enum OciError {
         limit: usize,
     },
     /// Something else is published under this tag.
-    #[error("`{reference}` is already there, as `{found}`; a version that is out stays what it is: raise the version, or replace it with `--replace`")]
+    #[error(
+        "`{reference}` is already there, as `{found}`; a version that is out stays what it is: raise the version, or replace it with `--replace`"
+    )]
     Taken {
         /// Which tag.
         reference: String,

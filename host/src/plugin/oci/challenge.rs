@@ -55,7 +55,9 @@ fn parameters(mut rest: &str) -> (Vec<(String, String)>, &str) {
         let begin = rest.trim_start_matches([',', ' ', '\t']);
         let Some((name, after)) = token(begin) else { return (found, rest) };
         let Some(after) = after.trim_start().strip_prefix('=') else { return (found, rest) };
-        let Some((value, after)) = quoted(after.trim_start()).or_else(|| token(after.trim_start()).map(|(word, after)| (word.to_owned(), after))) else {
+        let Some((value, after)) =
+            quoted(after.trim_start()).or_else(|| token(after.trim_start()).map(|(word, after)| (word.to_owned(), after)))
+        else {
             return (found, after);
         };
         found.push((name.to_ascii_lowercase(), value));

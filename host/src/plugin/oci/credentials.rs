@@ -177,7 +177,8 @@ impl DockerConfig {
             Err(_) => Err(wrong(format!("did not answer within {HELPER_TIMEOUT:?}"))),
             Ok(Err(error)) => Err(wrong(format!("cannot be run: {error}"))),
             Ok(Ok((true, answer))) => {
-                let kept: Kept = serde_json::from_slice(&answer).map_err(|_| wrong("answered with something else than credentials".into()))?;
+                let kept: Kept =
+                    serde_json::from_slice(&answer).map_err(|_| wrong("answered with something else than credentials".into()))?;
                 let secret = Secret::new(kept.secret);
                 Ok(Some(if kept.username == "<token>" {
                     Credentials::Identity(secret)
@@ -194,13 +195,8 @@ impl DockerConfig {
 
 /// Runs a program with `key` on its input; whether it succeeded, and what it printed.
 async fn run(program: &Path, key: &str) -> std::io::Result<(bool, Vec<u8>)> {
-    let mut child = Command::new(program)
-        .arg("get")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()?;
+    let mut child =
+        Command::new(program).arg("get").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true).spawn()?;
     if let Some(mut input) = child.stdin.take() {
         // A program that does not read its input has hung up by now; what it answers says enough.
         let _ = input.write_all(key.as_bytes()).await;
@@ -224,7 +220,9 @@ impl Entry {
             let (user, password) = decoded.split_once(':').ok_or_else(wrong)?;
             return Ok(Some(Credentials::Password { user: user.to_owned(), password: Secret::new(password.trim_end_matches('\0')) }));
         }
-        Ok(given(&self.username).zip(given(&self.password)).map(|(user, password)| Credentials::Password { user, password: Secret::new(password) }))
+        Ok(given(&self.username)
+            .zip(given(&self.password))
+            .map(|(user, password)| Credentials::Password { user, password: Secret::new(password) }))
     }
 }
 
@@ -317,7 +315,9 @@ mod tests {
         assert_eq!(config.find("a.example").await.unwrap(), password("ann", "for a.example"));
         assert_eq!(config.find("b.example").await.unwrap(), Some(Credentials::Identity(Secret::new("for https://b.example/v1/"))));
         assert_eq!(config.find("z.example").await.unwrap(), None);
-        for (registry, expected) in [("c.example", "failed"), ("d.example", "cannot be run"), ("e.example", "not the name"), ("f.example", "something else")] {
+        for (registry, expected) in
+            [("c.example", "failed"), ("d.example", "cannot be run"), ("e.example", "not the name"), ("f.example", "something else")]
+        {
             let error = config.find(registry).await.unwrap_err().to_string();
             assert!(error.contains(expected) && !error.contains("secret"), "{registry}: {error}");
         }

@@ -39,11 +39,10 @@ impl Registries {
     /// What is not there, is no plugin, is too large or not what its digest says; and everything that can go wrong on the way.
     pub async fn pull(&self, reference: &Reference, report: Report<'_>) -> Result<Pulled, OciError> {
         let session = Session::new(self, reference, Right::Pull);
-        let (digest, bytes) =
-            session.find_manifest(&reference.target()).await?.ok_or_else(|| OciError::NotFound(reference.to_string()))?;
+        let (digest, bytes) = session.find_manifest(&reference.target()).await?.ok_or_else(|| OciError::NotFound(reference.to_string()))?;
         let artifact: ImageManifest = document::parse("a manifest", &bytes)?;
-        let component = ComponentArtifact::of(&artifact)
-            .map_err(|reason| OciError::NotAPlugin { reference: reference.to_string(), reason })?;
+        let component =
+            ComponentArtifact::of(&artifact).map_err(|reason| OciError::NotAPlugin { reference: reference.to_string(), reason })?;
         // Said by the registry; what arrives is measured again.
         if let Some(layer) = artifact.layers.iter().find(|layer| layer.media_type == WASM_LAYER && layer.size > COMPONENT_BYTES as u64) {
             return Err(OciError::TooLarge { what: "the component", bytes: layer.size, limit: COMPONENT_BYTES });

@@ -143,7 +143,9 @@ fn is_registry(registry: &str) -> bool {
         Url::parse(&format!("{scheme}://{registry}/")).is_ok_and(|url| {
             let host = url.host_str().unwrap_or_default();
             let rest = registry.strip_prefix(host);
-            rest.is_some_and(|rest| rest.is_empty() || rest.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok_and(|port| port > 0)))
+            rest.is_some_and(|rest| {
+                rest.is_empty() || rest.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok_and(|port| port > 0))
+            })
         })
     })
 }
@@ -197,12 +199,43 @@ mod tests {
     fn what_is_no_reference_is_refused() {
         let digits = "0a".repeat(32);
         for text in [
-            "", "oci://", "oci://a.example", "oci://a.example/", "ghcr.io/a", "https://ghcr.io/a", "oci:///a", "oci://a.example/A", "oci://a.example/a//b",
-            "oci://a.example/../a", "oci://a.example/a/..", "oci://a.example/-a", "oci://a.example/a_-b", "oci://a.example/a___b", "oci://a.example/a:",
-            "oci://a.example/a:.b", "oci://a.example/a:b:c", "oci://a.example/a:b/c", "oci://a.example/a@", "oci://a.example/a@sha256:12", "oci://me@a.example/b",
-            "oci://me:pw@a.example/b", "oci://a.example:/b", "oci://a.example:0/b", "oci://a.example:70000/b", "oci://a.example:x/b", "oci://A.example/b",
-            "oci://a.example?x/b", "oci://a.example#x/b", "oci://a example/b", "oci://a.example/b?x", "oci://a.example/b%2e", "oci://0x7f.1/a", "oci://127.1/a",
-            &format!("oci://a.example/a@{digits}"), &format!("oci://a.example/a@sha512:{digits}"), &format!("oci://a.example/{}", "a".repeat(256)),
+            "",
+            "oci://",
+            "oci://a.example",
+            "oci://a.example/",
+            "ghcr.io/a",
+            "https://ghcr.io/a",
+            "oci:///a",
+            "oci://a.example/A",
+            "oci://a.example/a//b",
+            "oci://a.example/../a",
+            "oci://a.example/a/..",
+            "oci://a.example/-a",
+            "oci://a.example/a_-b",
+            "oci://a.example/a___b",
+            "oci://a.example/a:",
+            "oci://a.example/a:.b",
+            "oci://a.example/a:b:c",
+            "oci://a.example/a:b/c",
+            "oci://a.example/a@",
+            "oci://a.example/a@sha256:12",
+            "oci://me@a.example/b",
+            "oci://me:pw@a.example/b",
+            "oci://a.example:/b",
+            "oci://a.example:0/b",
+            "oci://a.example:70000/b",
+            "oci://a.example:x/b",
+            "oci://A.example/b",
+            "oci://a.example?x/b",
+            "oci://a.example#x/b",
+            "oci://a example/b",
+            "oci://a.example/b?x",
+            "oci://a.example/b%2e",
+            "oci://0x7f.1/a",
+            "oci://127.1/a",
+            &format!("oci://a.example/a@{digits}"),
+            &format!("oci://a.example/a@sha512:{digits}"),
+            &format!("oci://a.example/{}", "a".repeat(256)),
             &format!("oci://a.example/a:{}", "a".repeat(129)),
         ] {
             assert!(Reference::parse(text).is_err(), "{text}");

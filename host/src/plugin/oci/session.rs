@@ -1,5 +1,7 @@
 //! Requests on one repository: shows who asks when it is asked for, and takes nothing that is not what its digest says.
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use serde::Deserialize;
 use tokio::sync::Mutex;
 use url::Url;
@@ -15,14 +17,12 @@ use super::document::IMAGE_MANIFEST;
 use super::reference::Reference;
 use crate::plugin::digest::Digest;
 use crate::plugin::fetch::Answer;
+use crate::plugin::fetch::FetchError;
 use crate::plugin::fetch::Method;
 use crate::plugin::fetch::Report;
 use crate::plugin::fetch::Request;
 use crate::plugin::fetch::address;
 use crate::plugin::fetch::silent;
-
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 
 /// Bytes of a manifest or a list of them; the specification asks registries to take 4 MiB.
 const DOCUMENT_BYTES: usize = 4 << 20;
@@ -209,15 +209,16 @@ impl<'a> Session<'a> {
     }
 
     fn allowed(&self, answer: Answer, known: bool) -> Result<Answer, OciError> {
-        if !matches!(answer.status, 401 | 403) {
-            return Ok(answer);
-        }
-        Err(OciError::Denied {
+        if matches!(answer.status, 401 | 403) { Err(self.denied(known)) } else { Ok(answer) }
+    }
+
+    fn denied(&self, known: bool) -> OciError {
+        OciError::Denied {
             registry: self.reference.registry().to_owned(),
             who: if known { "this account" } else { "an account that is not known" },
             what: if self.right == Right::Pull { "read" } else { "write" },
             repository: self.reference.repository().to_owned(),
-        })
+        }
     }
 
     /// What a challenge is answered with; `None` when there is nothing to answer it with.
@@ -236,13 +237,15 @@ impl<'a> Session<'a> {
     async fn token(&self, realm: &str, service: Option<&str>, credentials: Option<Credentials>) -> Result<String, OciError> {
         let document = |reason: &str| OciError::Document { what: "the answer of the token service", reason: reason.to_owned() };
         // Only https, or this machine: a password goes there.
-        let mut url = address::parse(realm).map_err(crate::plugin::fetch::FetchError::from)?;
+        let mut url = address::parse(realm).map_err(FetchError::from)?;
         let actions = if self.right == Right::Pull { "pull" } else { "pull,push" };
         let scope = format!("repository:{}:{actions}", self.reference.repository());
         let request = match credentials {
             Some(Credentials::Identity(token)) => {
                 let mut form = form_urlencoded::Serializer::new(String::new());
-                form.append_pair("grant_type", "refresh_token").append_pair("refresh_token", token.reveal()).append_pair("client_id", "tidegate");
+                form.append_pair("grant_type", "refresh_token")
+                    .append_pair("refresh_token", token.reveal())
+                    .append_pair("client_id", "tidegate");
                 form.append_pair("scope", &scope).append_pair("service", service.unwrap_or_default());
                 let headers = vec![("content-type", "application/x-www-form-urlencoded".to_owned())];
                 Request { method: Method::Post, headers, body: form.finish().into_bytes() }
@@ -264,7 +267,7 @@ impl<'a> Session<'a> {
         let answer = self.registries.http.send(&url, request, ANSWER_BYTES, &silent).await?;
         match answer.status {
             200 => {}
-            400 | 401 | 403 => return self.allowed(Answer { status: 401, ..answer }, true).map(|_| String::new()),
+            400 | 401 | 403 => return Err(self.denied(true)),
             _ => return Err(self.unexpected("a request for a token", &answer)),
         }
         let token: Token = serde_json::from_slice(&answer.body).map_err(|_| document("it is not JSON with a token"))?;

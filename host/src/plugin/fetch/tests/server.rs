@@ -24,6 +24,8 @@ pub(crate) enum Reply {
     Body(u16, Vec<u8>),
     /// A body without its length, ended by closing.
     Unmeasured(Vec<u8>),
+    /// A status, headers and a body.
+    With(u16, Vec<(&'static str, String)>, Vec<u8>),
     /// A redirect.
     To(String),
     /// Some bytes of a body that would be longer, and then nothing, for as long as the client stays.
@@ -37,6 +39,13 @@ pub(crate) enum Reply {
 pub(crate) struct Asked {
     pub(crate) line: String,
     pub(crate) headers: String,
+}
+
+impl Asked {
+    /// The path with its query.
+    pub(crate) fn path(&self) -> &str {
+        self.line.split(' ').nth(1).unwrap()
+    }
 }
 
 /// The server; ended when it is dropped.
@@ -61,6 +70,11 @@ pub(crate) fn authority() -> Vec<u8> {
 impl Server {
     /// Starts one without TLS; `answer` is given the path with its query.
     pub(crate) async fn plain(answer: impl Fn(&str) -> Reply + Send + Sync + 'static) -> Self {
+        Self::start("http", None, move |asked| answer(asked.path())).await
+    }
+
+    /// Starts one without TLS that looks at all of a request.
+    pub(crate) async fn scripted(answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
         Self::start("http", None, answer).await
     }
 
@@ -71,10 +85,10 @@ impl Server {
         let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
         let builder = builder.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
         let config = builder.with_single_cert(vec![certificate], key).unwrap();
-        Self::start("https", Some(TlsAcceptor::from(Arc::new(config))), answer).await
+        Self::start("https", Some(TlsAcceptor::from(Arc::new(config))), move |asked| answer(asked.path())).await
     }
 
-    async fn start(scheme: &'static str, tls: Option<TlsAcceptor>, answer: impl Fn(&str) -> Reply + Send + Sync + 'static) -> Self {
+    async fn start(scheme: &'static str, tls: Option<TlsAcceptor>, answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let asked = Arc::new(Mutex::new(Vec::new()));
@@ -114,7 +128,7 @@ impl Server {
 /// Answers one request of a connection and closes it.
 async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     mut stream: S,
-    answer: &(dyn Fn(&str) -> Reply + Send + Sync),
+    answer: &(dyn Fn(&Asked) -> Reply + Send + Sync),
     asked: &Mutex<Vec<Asked>>,
 ) {
     let mut head = Vec::new();
@@ -125,13 +139,17 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     let head = String::from_utf8(head).unwrap();
     let (line, headers) = head.split_once("\r\n").unwrap();
     let line = line.trim_end_matches(" HTTP/1.1").to_owned();
-    let path = line.split(' ').nth(1).unwrap().to_owned();
-    asked.lock().unwrap().push(Asked { line, headers: headers.to_ascii_lowercase() });
+    let request = Asked { line, headers: headers.to_ascii_lowercase() };
+    asked.lock().unwrap().push(request.clone());
     let begin = |status: u16, more: &str| format!("HTTP/1.1 {status} Said\r\nconnection: close\r\n{more}\r\n");
     let longer = |bytes: &[u8]| begin(200, &format!("content-length: {}\r\n", bytes.len() + 1_000));
     // The client may be gone already; that is its right.
-    let _ = match answer(&path) {
+    let _ = match answer(&request) {
         Reply::Body(status, body) => write(&mut stream, &begin(status, &format!("content-length: {}\r\n", body.len())), &body).await,
+        Reply::With(status, headers, body) => {
+            let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+            write(&mut stream, &begin(status, &format!("{headers}content-length: {}\r\n", body.len())), &body).await
+        }
         Reply::Unmeasured(body) => write(&mut stream, &begin(200, ""), &body).await,
         Reply::To(location) => write(&mut stream, &begin(307, &format!("location: {location}\r\ncontent-length: 0\r\n")), b"").await,
         Reply::BreaksOff(body) => write(&mut stream, &longer(&body), &body).await,
