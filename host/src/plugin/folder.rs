@@ -5,7 +5,7 @@
 //! written last and says what is installed: a change that was broken off before that did not happen, and what it left behind is
 //! swept away by whoever has the claim next.
 
-mod atomic;
+pub(super) mod atomic;
 mod store;
 
 use std::fs;
@@ -17,6 +17,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 use std::time::Instant;
 use std::time::SystemTime;
+
+#[cfg(test)]
+pub(in crate::plugin) use atomic::broken_off;
 
 use super::grants_file::GrantsFile;
 use super::lock::Lock;
@@ -246,7 +249,7 @@ impl Claim {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(in crate::plugin) mod tests {
     use super::*;
 
     /// A folder of a test's own; removed when it is dropped.

@@ -27,7 +27,7 @@ use crate::hook::Kind;
 const FREE: [&str; 8] = ["content", "hook", "input", "log", "progress", "rows", "settings", "types"];
 
 /// Interfaces that a manifest can request.
-const RIGHTS: [&str; 7] = ["cache", "catalog", "changes", "database-admin", "database-read", "database-write", "transaction"];
+pub(super) const RIGHTS: [&str; 7] = ["cache", "catalog", "changes", "database-admin", "database-read", "database-write", "transaction"];
 
 /// Hooks of one plugin.
 const HOOKS: usize = 16;
@@ -42,7 +42,7 @@ const TIMEOUT: Duration = Duration::from_millis(100);
 pub const LONGEST_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The contract that this host offers.
-const HOST_API: semver::Version = semver::Version::new(0, 1, 0);
+pub const HOST_API: semver::Version = semver::Version::new(0, 1, 0);
 
 /// A checked manifest.
 #[derive(Clone, Debug, Deserialize)]
@@ -368,6 +368,11 @@ impl Manifest {
 /// Whether importing this interface takes a request.
 pub fn is_a_right(interface: &str) -> bool {
     !FREE.contains(&interface)
+}
+
+/// Whether a request names something that is among the `imports` of the contract.
+pub fn is_imported(request: &str, imports: &[&str]) -> bool {
+    imports.contains(&request)
 }
 
 #[cfg(test)]
