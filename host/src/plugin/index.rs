@@ -122,7 +122,9 @@ pub enum IndexError {
         reason: String,
     },
     /// A file is not the one that the snapshot lists.
-    #[error("`{file}` of index `{index}` is not the file that its signed snapshot lists; somebody changed it, or the server is in the middle of an update: try again in a minute")]
+    #[error(
+        "`{file}` of index `{index}` is not the file that its signed snapshot lists; somebody changed it, or the server is in the middle of an update: try again in a minute"
+    )]
     Tampered {
         /// Which.
         index: String,
@@ -140,7 +142,9 @@ pub enum IndexError {
         found: u64,
     },
     /// There are two snapshots with one number.
-    #[error("index `{index}` shows two different states number {sequence}; its maintainers, or somebody with their key, made one of them for you")]
+    #[error(
+        "index `{index}` shows two different states number {sequence}; its maintainers, or somebody with their key, made one of them for you"
+    )]
     Forked {
         /// Which.
         index: String,
@@ -156,7 +160,9 @@ pub enum IndexError {
         expires: time::Timestamp,
     },
     /// Lines that were there are not there any more.
-    #[error("`{file}` of index `{index}` lacks lines that it had before, and lines are only ever added; its maintainers, or somebody with their key, rewrote it")]
+    #[error(
+        "`{file}` of index `{index}` lacks lines that it had before, and lines are only ever added; its maintainers, or somebody with their key, rewrote it"
+    )]
     Rewritten {
         /// Which.
         index: String,

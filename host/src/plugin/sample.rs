@@ -9,8 +9,6 @@ use super::manifest::Manifest;
 use super::specimen;
 use super::trust::SigningKey;
 
-pub(crate) use super::specimen::key;
-
 /// A plugin before it is signed.
 pub(crate) struct Sample {
     /// Its id.
@@ -31,9 +29,14 @@ impl Default for Sample {
     }
 }
 
+/// A new key without a password.
+pub(crate) fn key() -> SigningKey {
+    specimen::key()
+}
+
 /// A key of somebody who publishes in these tests, the same in all of them.
 pub(crate) fn publisher() -> &'static SigningKey {
-    static KEY: LazyLock<SigningKey> = LazyLock::new(key);
+    static KEY: LazyLock<SigningKey> = LazyLock::new(specimen::key);
     &KEY
 }
 

@@ -69,7 +69,7 @@ pub(super) fn flush_folder(_: &Path) -> io::Result<()> {
 /// Opens a file to write to that only its owner can read; it is made when it is not there. With `own`, what is there must be
 /// a file and no link.
 #[cfg(unix)]
-pub(super) fn private_file(path: &Path, own: bool) -> io::Result<File> {
+pub(in crate::plugin) fn private_file(path: &Path, own: bool) -> io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt;
     if own && fs::symlink_metadata(path).is_ok_and(|facts| !facts.is_file()) {
         return Err(io::Error::other("there is something else under its name"));
@@ -79,7 +79,7 @@ pub(super) fn private_file(path: &Path, own: bool) -> io::Result<File> {
 
 /// Opens a file to write to; it is made when it is not there.
 #[cfg(not(unix))]
-pub(super) fn private_file(path: &Path, _: bool) -> io::Result<File> {
+pub(in crate::plugin) fn private_file(path: &Path, _: bool) -> io::Result<File> {
     fs::OpenOptions::new().write(true).create(true).truncate(false).open(path)
 }
 

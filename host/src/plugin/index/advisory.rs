@@ -104,7 +104,8 @@ impl Advisory {
     /// version requirement by itself leaves out because nobody asks for pre-releases that way.
     pub fn affects(&self, plugin: &PluginName, version: &Version) -> bool {
         self.plugin == *plugin
-            && (self.versions.matches(version) || (!version.pre.is_empty() && self.versions.comparators.iter().all(|comparator| holds(comparator, version))))
+            && (self.versions.matches(version)
+                || (!version.pre.is_empty() && self.versions.comparators.iter().all(|comparator| holds(comparator, version))))
     }
 }
 

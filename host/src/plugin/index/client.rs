@@ -41,6 +41,9 @@ use crate::plugin::trust::PublicKey;
 /// What was seen of an index.
 const SEEN_FILE: &str = "seen.json";
 
+/// The file whose lock says that somebody remembers something. It is empty and stays.
+const CLAIM_FILE: &str = ".claim";
+
 /// Copies of its files.
 const COPIES: &str = "files";
 
@@ -82,7 +85,8 @@ impl Index {
     pub fn new(config: &IndexConfig, memory: &Path, http: Http) -> Result<Self, IndexError> {
         let name = config.name.to_string();
         let place = Place::parse(&config.url).map_err(IndexError::Address)?;
-        let key = PublicKey::parse(&config.key).map_err(|error| IndexError::damaged(&name, "tidegate.toml", None, format!("`key`: {error}")))?;
+        let key =
+            PublicKey::parse(&config.key).map_err(|error| IndexError::damaged(&name, "tidegate.toml", None, format!("`key`: {error}")))?;
         Ok(Self { memory: memory.join(&name), name, place, key, http })
     }
 
@@ -108,6 +112,8 @@ impl Index {
         };
         let snapshot = Snapshot::read(&self.name, &self.key, &text, &signature)?;
         let found = Seen { sequence: snapshot.sequence, snapshot: Digest::of(&text) };
+        // Of two commands at once, the one that comes second must see what the first has seen.
+        let claim = self.claim()?;
         let seen = self.seen()?;
         match seen {
             Some(seen) if found.sequence < seen.sequence => {
@@ -128,6 +134,7 @@ impl Index {
             let path = self.memory.join(SEEN_FILE);
             atomic::write(&path, &text).map_err(IndexError::io(&path))?;
         }
+        drop(claim);
         Ok(OpenIndex { index: self.clone(), snapshot, stale })
     }
 
@@ -152,7 +159,9 @@ impl Index {
             Err(error) => Err(IndexError::io(path)(error)),
             // Forgetting what was seen would let an old copy pass.
             Ok(text) => serde_json::from_slice(&text).map(Some).map_err(|error| {
-                IndexError::io(path)(io::Error::other(format!("it is damaged ({error}); remove it when you are sure that the index is the right one")))
+                IndexError::io(path)(io::Error::other(format!(
+                    "it is damaged ({error}); remove it when you are sure that the index is the right one"
+                )))
             }),
         }
     }
@@ -170,13 +179,27 @@ impl Index {
         }
     }
 
+    /// Keeps other commands from remembering something meanwhile. They wait for as long as a few files take to be written.
+    fn claim(&self) -> Result<fs::File, IndexError> {
+        claim(&self.memory)
+    }
+
     fn remember(&self, file: &str, bytes: &[u8]) -> Result<(), IndexError> {
         let path = self.copy(file);
         if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder).map_err(IndexError::io(folder))?;
+            atomic::create_private(folder).map_err(IndexError::io(folder))?;
         }
         atomic::write(&path, bytes).map_err(IndexError::io(&path))
     }
+}
+
+/// Takes the claim on a folder of what is remembered; dropping it gives it back.
+pub(super) fn claim(folder: &Path) -> Result<fs::File, IndexError> {
+    atomic::create_private(folder).map_err(IndexError::io(folder))?;
+    let path = folder.join(CLAIM_FILE);
+    let file = atomic::private_file(&path, false).map_err(IndexError::io(&path))?;
+    file.lock().map_err(IndexError::io(&path))?;
+    Ok(file)
 }
 
 impl OpenIndex {
@@ -275,7 +298,9 @@ impl OpenIndex {
         if grows && copy.is_some_and(|copy| !bytes.starts_with(&copy)) {
             return Err(self.rewritten(file));
         }
+        let claim = self.index.claim()?;
         self.index.remember(file, &bytes)?;
+        drop(claim);
         Ok(Some(bytes))
     }
 

@@ -13,6 +13,7 @@ use semver::Version;
 
 use super::IndexError;
 use super::advisory::Advisory;
+use super::client;
 use super::client::Index;
 use super::client::OpenIndex;
 use super::line::Release;
@@ -183,7 +184,8 @@ impl Indexes {
 
     fn not_found(&self, wanted: &Wanted, asked: &[&Index], names: &[PluginName]) -> ResolveError {
         let indexes: Vec<String> = asked.iter().map(|index| format!("index `{}`", index.name)).collect();
-        let indexes = if indexes.is_empty() { "an index; tidegate.toml names none under `[indexes]`".to_owned() } else { indexes.join(" or ") };
+        let indexes =
+            if indexes.is_empty() { "an index; tidegate.toml names none under `[indexes]`".to_owned() } else { indexes.join(" or ") };
         let nearness = |name: &PluginName| {
             let whole = strsim::normalized_damerau_levenshtein(name.as_str(), wanted.id.as_str());
             // Who leaves out the namespace means the name.
@@ -289,6 +291,7 @@ impl Indexes {
     }
 
     fn pin(&self, id: &PluginName, index: &str) -> Result<(), IndexError> {
+        let _claim = client::claim(&self.memory)?;
         let mut pins = self.pins()?;
         if pins.get(namespace_of(id)).is_some_and(|pinned| pinned == index) {
             return Ok(());

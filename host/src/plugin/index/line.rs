@@ -143,7 +143,8 @@ pub fn find_plugin(file: &str) -> Option<PluginName> {
 impl Release {
     /// What is wrong with it, if anything is: texts that show less than they say, lists without end, no place to fetch it from.
     fn problem(&self) -> Option<String> {
-        let texts = [("title", Some(&self.title), 128), ("description", Some(&self.description), 1_024), ("license", self.license.as_ref(), ENTRY)];
+        let texts =
+            [("title", Some(&self.title), 128), ("description", Some(&self.description), 1_024), ("license", self.license.as_ref(), ENTRY)];
         for (name, text, characters) in texts {
             if text.is_some_and(|text| !is_plain_text(text, characters)) {
                 return Some(format!("`{name}` is empty, too long, or has invisible or control characters"));
@@ -175,7 +176,9 @@ impl Line {
         let line: Self = serde_json::from_slice(text).map_err(|error| error.to_string())?;
         let problem = match &line {
             Self::Release(release) => release.problem(),
-            Self::Yank(yank) if !is_plain_text(&yank.reason, 512) => Some("`reason` is empty, too long, or has invisible or control characters".into()),
+            Self::Yank(yank) if !is_plain_text(&yank.reason, 512) => {
+                Some("`reason` is empty, too long, or has invisible or control characters".into())
+            }
             Self::Yank(_) => None,
         };
         problem.map_or(Ok(line), Err)
@@ -264,27 +267,29 @@ pub(super) mod tests {
         let texts = ("[a-z][a-z0-9]{0,9}(\\.[a-z]{2,5})?/[a-z][a-z0-9-]{0,12}", "[A-Za-zäß\"\\\\ ]{0,20}x", "[a-z🦀 .]{0,60}y");
         let lists = (vec("[a-z_-]{1,12}", 0..4), vec("[a-z_]{1,12}", 0..4), vec("[a-z-]{1,12}", 0..4), vec("[a-z]{1,6}:[a-z]{1,6}", 0..4));
         let rest = (version(), digest(), digest(), option::of(digest()), any::<u32>(), 0..4_000_000_000u64);
-        (texts, lists, rest).prop_map(|((id, title, description), (keywords, tools, capabilities, hooks), (version, manifest, component, contract, bytes, at))| {
-            Release {
-                id: PluginName::parse(&id).unwrap(),
-                locations: vec![Location::Folder(format!("packages/{id}/{version}"))],
-                version,
-                title,
-                description,
-                keywords,
-                license: None,
-                host_api: VersionReq::parse("^0.1").unwrap(),
-                manifest,
-                component,
-                contract,
-                publisher: sample::publisher().public().clone(),
-                capabilities,
-                hooks,
-                tools,
-                bytes: bytes.into(),
-                published: Timestamp::parse("2020-01-01T00:00:00Z").unwrap().after(std::time::Duration::from_secs(at)),
-            }
-        })
+        (texts, lists, rest).prop_map(
+            |((id, title, description), (keywords, tools, capabilities, hooks), (version, manifest, component, contract, bytes, at))| {
+                Release {
+                    id: PluginName::parse(&id).unwrap(),
+                    locations: vec![Location::Folder(format!("packages/{id}/{version}"))],
+                    version,
+                    title,
+                    description,
+                    keywords,
+                    license: None,
+                    host_api: VersionReq::parse("^0.1").unwrap(),
+                    manifest,
+                    component,
+                    contract,
+                    publisher: sample::publisher().public().clone(),
+                    capabilities,
+                    hooks,
+                    tools,
+                    bytes: bytes.into(),
+                    published: Timestamp::parse("2020-01-01T00:00:00Z").unwrap().after(std::time::Duration::from_secs(at)),
+                }
+            },
+        )
     }
 
     fn parse(release: &Release, text: &str) -> Result<History, IndexError> {

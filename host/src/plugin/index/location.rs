@@ -45,7 +45,11 @@ impl Location {
             let url = address::parse(text).map_err(|error| error.to_string())?;
             return if url.as_str() == text { Ok(Self::Url(url)) } else { Err(format!("the URL is written as `{url}`")) };
         }
-        if is_path(text) { Ok(Self::Folder(text.to_owned())) } else { Err("a location is a path in the index, an `https:` URL or an `oci:` reference".into()) }
+        if is_path(text) {
+            Ok(Self::Folder(text.to_owned()))
+        } else {
+            Err("a location is a path in the index, an `https:` URL or an `oci:` reference".into())
+        }
     }
 }
 
@@ -88,12 +92,32 @@ mod tests {
     #[test]
     fn a_location_stays_in_the_index_or_is_fetched_safely() {
         let digest = format!("sha256:{}", "0a".repeat(32));
-        for good in ["packages/example.org/tables/1.0.0", "packages/a/1.0.0-rc.1+b", "https://a.example/b/plugin.toml", &format!("oci://a.example/b@{digest}")] {
+        for good in [
+            "packages/example.org/tables/1.0.0",
+            "packages/a/1.0.0-rc.1+b",
+            "https://a.example/b/plugin.toml",
+            &format!("oci://a.example/b@{digest}"),
+        ] {
             assert_eq!(Location::parse(good).unwrap().to_string(), good);
         }
         for wrong in [
-            "", "/", "/etc", "..", "packages/../..", "packages//a", "packages/.git", "a\\b", "C:/x", "packages/a.", "packages/A", "http://a.example/plugin.toml",
-            "file:///etc/passwd", "https://me:pw@a.example/plugin.toml", "oci://a.example/b:1.0.0", &format!("oci://a.example/b:1@{digest}"), "packages/%2e%2e",
+            "",
+            "/",
+            "/etc",
+            "..",
+            "packages/../..",
+            "packages//a",
+            "packages/.git",
+            "a\\b",
+            "C:/x",
+            "packages/a.",
+            "packages/A",
+            "http://a.example/plugin.toml",
+            "file:///etc/passwd",
+            "https://me:pw@a.example/plugin.toml",
+            "oci://a.example/b:1.0.0",
+            &format!("oci://a.example/b:1@{digest}"),
+            "packages/%2e%2e",
             "https://a.example/../plugin.toml",
         ] {
             assert!(Location::parse(wrong).is_err(), "{wrong}");
@@ -105,7 +129,8 @@ mod tests {
         fn a_path_never_climbs(text in "[a-z./\\\\A-Z%+ -]{0,40}") {
             if let Ok(Location::Folder(path)) = Location::parse(&text) {
                 prop_assert!(std::path::Path::new(&path).components().all(|part| matches!(part, std::path::Component::Normal(_))));
-                prop_assert_eq!(Url::parse("https://a.example/i/").unwrap().join(&path).unwrap().as_str(), format!("https://a.example/i/{path}"));
+                let joined = Url::parse("https://a.example/i/").unwrap().join(&path).unwrap();
+                prop_assert_eq!(joined.as_str(), format!("https://a.example/i/{path}"));
             }
         }
 

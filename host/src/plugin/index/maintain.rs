@@ -99,7 +99,9 @@ pub enum MaintainError {
         version: semver::Version,
     },
     /// A version below another.
-    #[error("version {version} of `{id}` is below {newest}, which is out; versions rise, or say `--allow-older` for a fix of an older line")]
+    #[error(
+        "version {version} of `{id}` is below {newest}, which is out; versions rise, or say `--allow-older` for a fix of an older line"
+    )]
     Older {
         /// The plugin.
         id: PluginName,
@@ -109,7 +111,9 @@ pub enum MaintainError {
         newest: semver::Version,
     },
     /// The key of somebody else signed it.
-    #[error("plugins of `{namespace}` are signed by the key {expected}, and this one is by {found}; if its publisher really has a new key, say `--new-publisher`")]
+    #[error(
+        "plugins of `{namespace}` are signed by the key {expected}, and this one is by {found}; if its publisher really has a new key, say `--new-publisher`"
+    )]
     OtherPublisher {
         /// The namespace.
         namespace: String,

@@ -62,7 +62,8 @@ mod tests {
         assert!(error.contains("as in `example.org/tables`"), "{error}");
         let unsigned = PluginFiles { signature: None, ..Sample::default().files() };
         assert!(matches!(check(unsigned), Err(PublishError::Files(InspectionError::Unsigned))));
-        let changed = PluginFiles { component: Sample { version: "2.0.0", ..Sample::default() }.files().component, ..Sample::default().files() };
+        let changed =
+            PluginFiles { component: Sample { version: "2.0.0", ..Sample::default() }.files().component, ..Sample::default().files() };
         assert!(matches!(check(changed), Err(PublishError::Files(InspectionError::OtherComponent { .. }))));
     }
 }

@@ -40,7 +40,14 @@ impl Place {
     }
 
     /// Reads a file, at most `limit` bytes; `None` when it is not there. `file` is a checked path.
-    pub(super) async fn find(&self, http: &Http, index: &str, file: &str, limit: usize, report: Report<'_>) -> Result<Option<Vec<u8>>, IndexError> {
+    pub(super) async fn find(
+        &self,
+        http: &Http,
+        index: &str,
+        file: &str,
+        limit: usize,
+        report: Report<'_>,
+    ) -> Result<Option<Vec<u8>>, IndexError> {
         let too_large = || IndexError::TooLarge { index: index.to_owned(), file: file.to_owned(), limit };
         match self {
             Self::Folder(folder) => {
@@ -76,7 +83,11 @@ mod tests {
     #[test]
     fn an_index_is_in_a_folder_or_on_a_server() {
         assert_eq!(Place::parse("file:///srv/index").unwrap(), Place::Folder("/srv/index".into()));
-        for (address, root) in [("https://a.example", "https://a.example/"), ("https://a.example/i?x#y", "https://a.example/i/"), ("http://127.0.0.1:1/i/", "http://127.0.0.1:1/i/")] {
+        for (address, root) in [
+            ("https://a.example", "https://a.example/"),
+            ("https://a.example/i?x#y", "https://a.example/i/"),
+            ("http://127.0.0.1:1/i/", "http://127.0.0.1:1/i/"),
+        ] {
             assert_eq!(Place::parse(address).unwrap(), Place::Server(Url::parse(root).unwrap()), "{address}");
         }
         for wrong in ["", "/srv/index", "file://host/srv", "http://a.example/", "ftp://a.example/", "https://me:pw@a.example/"] {

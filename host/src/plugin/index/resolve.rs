@@ -58,7 +58,9 @@ pub enum ResolveError {
         choices: String,
     },
     /// Its namespace belongs to another index.
-    #[error("plugins of `{namespace}` come from index `{pinned}`, since the first of them did; `{asked}` is not asked for them unless you say so with `--allow-index-change`")]
+    #[error(
+        "plugins of `{namespace}` come from index `{pinned}`, since the first of them did; `{asked}` is not asked for them unless you say so with `--allow-index-change`"
+    )]
     Elsewhere {
         /// The namespace.
         namespace: String,
@@ -143,7 +145,12 @@ impl Wanted {
 /// # Errors
 ///
 /// When there is none: what is wrong with the highest that would have done otherwise.
-pub fn choose(history: &History, wanted: &Wanted, advisories: &[Advisory], offered: &Version) -> Result<(Release, Vec<Advisory>), ResolveError> {
+pub fn choose(
+    history: &History,
+    wanted: &Wanted,
+    advisories: &[Advisory],
+    offered: &Version,
+) -> Result<(Release, Vec<Advisory>), ResolveError> {
     let id = &wanted.id;
     let mut fitting: Vec<_> = history.entries.iter().filter(|entry| wanted.requirement.matches(&entry.release.version)).collect();
     fitting.sort_by(|one, other| other.release.version.cmp(&one.release.version));
@@ -156,7 +163,11 @@ pub fn choose(history: &History, wanted: &Wanted, advisories: &[Advisory], offer
         let found = if let Some(reason) = &entry.yanked {
             ResolveError::Yanked { id: id.clone(), version, reason: reason.clone() }
         } else if !release.host_api.matches(offered) {
-            let newer = release.host_api.comparators.iter().any(|comparator| (comparator.major, comparator.minor.unwrap_or(0)) > (offered.major, offered.minor));
+            let newer = release
+                .host_api
+                .comparators
+                .iter()
+                .any(|comparator| (comparator.major, comparator.minor.unwrap_or(0)) > (offered.major, offered.minor));
             ResolveError::Contract { id: id.clone(), version, wanted: release.host_api.clone(), offered: offered.clone(), newer }
         } else if let Some(at) = blocking {
             ResolveError::Blocked { id: id.clone(), version, advisory: Box::new(about.swap_remove(at)) }
@@ -216,7 +227,20 @@ mod tests {
         assert_eq!(wanted("example.org/tables@^1.2").requirement, VersionReq::parse("^1.2").unwrap());
         assert_eq!(wanted("example.org/tables@1.2.3").requirement, VersionReq::parse("=1.2.3").unwrap());
         assert_eq!(wanted("example.org/tables@1.2").requirement, VersionReq::parse("^1.2").unwrap());
-        for wrong in ["", ":a/b", "a/b/c", "A/b", "x:y:a/b", "a/b@", "a/b@nothing", "../a", "https://a.example/plugin.toml", "oci://a/b", "a.b:c/d", "a/b:c/d"] {
+        for wrong in [
+            "",
+            ":a/b",
+            "a/b/c",
+            "A/b",
+            "x:y:a/b",
+            "a/b@",
+            "a/b@nothing",
+            "../a",
+            "https://a.example/plugin.toml",
+            "oci://a/b",
+            "a.b:c/d",
+            "a/b:c/d",
+        ] {
             assert!(Wanted::parse(wrong).is_err(), "{wrong}");
         }
     }
@@ -249,7 +273,11 @@ mod tests {
             ("@^3", vec![], "works with the contract `^0.2`, and this host offers 0.1.0; update tidegate"),
             ("@0.1.0", vec![], "ask its publisher"),
             ("@1.0.0", vec![advisory("*", "block")], "is blocked: TG-1 (high): It leaks."),
-            ("@^4", vec![], "no version of `example.org/tables` is `^4`; there are 3.0.0, 2.0.0-rc.1, 1.11.0, 1.10.0, 1.2.0 and older ones"),
+            (
+                "@^4",
+                vec![],
+                "no version of `example.org/tables` is `^4`; there are 3.0.0, 2.0.0-rc.1, 1.11.0, 1.10.0, 1.2.0 and older ones",
+            ),
         ] {
             let error = choose(text, &advisories).unwrap_err();
             assert!(error.contains(expected), "{text}: {error}");

@@ -119,9 +119,10 @@ pub(super) fn write_all<'a>(releases: impl Iterator<Item = &'a Release>) -> Vec<
 pub fn search<'a>(all: &'a [Found], query: &Query) -> Vec<(usize, &'a Found)> {
     let fits = |found: &Found| {
         let tool = query.tool.as_ref().is_none_or(|tool| found.tools.iter().any(|name| name.starts_with(tool.as_str())));
-        let hook = query.hook.as_ref().is_none_or(|wanted| {
-            found.hooks.iter().any(|hook| hook == wanted || hook.split(':').any(|part| part == wanted))
-        });
+        let hook = query
+            .hook
+            .as_ref()
+            .is_none_or(|wanted| found.hooks.iter().any(|hook| hook == wanted || hook.split(':').any(|part| part == wanted)));
         let capability = query.capability.as_ref().is_none_or(|wanted| found.capabilities.contains(wanted));
         tool && hook && capability
     };
@@ -132,7 +133,8 @@ pub fn search<'a>(all: &'a [Found], query: &Query) -> Vec<(usize, &'a Found)> {
     let mut scores = vec![0.0; candidates.len()];
     let mut standing = vec![true; candidates.len()];
     for word in &wanted {
-        let here: Vec<f64> = candidates.iter().map(|(_, _, places)| places.iter().map(|place| place.score(word)).fold(0.0, f64::max)).collect();
+        let here: Vec<f64> =
+            candidates.iter().map(|(_, _, places)| places.iter().map(|place| place.score(word)).fold(0.0, f64::max)).collect();
         let having = here.iter().filter(|score| **score > 0.0).count();
         // 1 for a word that all have, and more the fewer do.
         let rarity = 1.0 + (candidates.len() as f64 / having.max(1) as f64).ln();
@@ -226,12 +228,30 @@ mod tests {
 
     fn market() -> Vec<Found> {
         let mut market = vec![
-            found("acme.dev/pg-advisor", "Postgres advisor", "Suggests indexes from pg_stat_statements.", &["postgres", "performance"], &["advise_indexes"]),
+            found(
+                "acme.dev/pg-advisor",
+                "Postgres advisor",
+                "Suggests indexes from pg_stat_statements.",
+                &["postgres", "performance"],
+                &["advise_indexes"],
+            ),
             found("acme.dev/masker", "Column mask", "Hides columns of people in answers.", &["privacy", "gdpr"], &[]),
-            found("beta.example/privacy-report", "Privacy report", "Finds columns that look personal.", &["audit"], &["find_personal_columns"]),
+            found(
+                "beta.example/privacy-report",
+                "Privacy report",
+                "Finds columns that look personal.",
+                &["audit"],
+                &["find_personal_columns"],
+            ),
             found("beta.example/backup", "Backups", "Backs up PostgreSQL and MySQL databases.", &["backup"], &["backup_database"]),
             found("gamma.example/charts", "Charts", "Draws charts of query results; works with postgres too.", &["chart"], &["draw_chart"]),
-            found("gamma.example/slow", "Slow queries", "Lists slow queries of Postgres.", &["postgres", "performance"], &["list_slow_queries"]),
+            found(
+                "gamma.example/slow",
+                "Slow queries",
+                "Lists slow queries of Postgres.",
+                &["postgres", "performance"],
+                &["list_slow_queries"],
+            ),
         ];
         market[1].hooks = vec!["after-query:mutate".into()];
         market[1].capabilities = Vec::new();
@@ -280,7 +300,10 @@ mod tests {
             assert_eq!(names(&Query { hook: Some(hook.into()), ..query.clone() }), ["slow"], "{hook}");
         }
         assert_eq!(names(&Query { hook: Some("query".into()), ..query.clone() }), [""; 0]);
-        assert_eq!(names(&Query { capability: Some("database-read".into()), words: "columns".into(), ..query.clone() }), ["privacy-report"]);
+        assert_eq!(
+            names(&Query { capability: Some("database-read".into()), words: "columns".into(), ..query.clone() }),
+            ["privacy-report"]
+        );
         assert_eq!(names(&Query { capability: Some("database".into()), ..query }), [""; 0]);
     }
 

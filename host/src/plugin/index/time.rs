@@ -75,7 +75,16 @@ mod tests {
     #[test]
     fn a_moment_has_one_form() {
         assert_eq!(Timestamp::parse("1970-01-01T00:00:00Z"), Some(Timestamp(0)));
-        for wrong in ["", "2026-01-02", "2026-01-02T03:04:05", "2026-01-02T03:04:05+00:00", "2026-1-2T03:04:05Z", "2026-02-30T00:00:00Z", "2026-01-02T03:04:60Z", "+2026-01-02T03:04:05Z"] {
+        for wrong in [
+            "",
+            "2026-01-02",
+            "2026-01-02T03:04:05",
+            "2026-01-02T03:04:05+00:00",
+            "2026-1-2T03:04:05Z",
+            "2026-02-30T00:00:00Z",
+            "2026-01-02T03:04:60Z",
+            "+2026-01-02T03:04:05Z",
+        ] {
             assert_eq!(Timestamp::parse(wrong), None, "{wrong}");
         }
         assert_eq!(Timestamp(0).after(Duration::MAX), Timestamp(LAST));

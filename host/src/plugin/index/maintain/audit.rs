@@ -59,8 +59,15 @@ impl Maintained {
         let text = read(folder, &name, SNAPSHOT_FILE, SNAPSHOT_BYTES)?;
         let signature = read(folder, &name, super::SNAPSHOT_SIGNATURE_FILE, SIGNATURE_BYTES)?;
         let snapshot = Snapshot::read(&name, &config.key, &text, &signature)?;
-        let mut audit =
-            Audit { name, sequence: snapshot.sequence, expires: snapshot.expires, plugins: 0, releases: 0, looked_at: 0, problems: Vec::new() };
+        let mut audit = Audit {
+            name,
+            sequence: snapshot.sequence,
+            expires: snapshot.expires,
+            plugins: 0,
+            releases: 0,
+            looked_at: 0,
+            problems: Vec::new(),
+        };
         if snapshot.index != audit.name {
             audit.problems.push(format!("the snapshot is one of index `{}`", crate::plugin::fetch::address::printable(&snapshot.index)));
         }
@@ -125,16 +132,22 @@ impl Maintained {
 
     /// Looks at the files of a plugin that the index keeps itself.
     fn look_at(&self, path: &str, release: &Release) -> Result<(), String> {
-        let file = |name: &str, limit| read(&self.folder, &self.config.name, &format!("{path}/{name}"), limit).map_err(|error| error.to_string());
+        let file =
+            |name: &str, limit| read(&self.folder, &self.config.name, &format!("{path}/{name}"), limit).map_err(|error| error.to_string());
         let manifest = file(MANIFEST_FILE, MANIFEST_BYTES)?;
         let text = str::from_utf8(&manifest).map_err(|error| error.to_string())?;
         let component = Manifest::parse(text).map_err(|error| error.to_string())?.component.file;
-        let files = PluginFiles { component: file(&component, COMPONENT_BYTES)?, signature: Some(file(SIGNATURE_FILE, SIGNATURE_BYTES)?), manifest };
+        let files = PluginFiles {
+            component: file(&component, COMPONENT_BYTES)?,
+            signature: Some(file(SIGNATURE_FILE, SIGNATURE_BYTES)?),
+            manifest,
+        };
         if Digest::of(&files.manifest) != release.manifest || Digest::of(&files.component) != release.component {
             return Err("its files are not those of the release".into());
         }
         let plugin = package::check(files).map_err(|error| error.to_string())?;
-        let same = plugin.id == release.id && plugin.publisher == release.publisher && plugin.inspected.manifest.plugin.version == release.version;
+        let same =
+            plugin.id == release.id && plugin.publisher == release.publisher && plugin.inspected.manifest.plugin.version == release.version;
         if same { Ok(()) } else { Err("its files say something else than the release".into()) }
     }
 }

@@ -147,7 +147,14 @@ impl Maintained {
     /// # Errors
     ///
     /// A release that is not there, and a reason that is no plain text.
-    pub fn yank(&mut self, id: &PluginName, version: &Version, reason: &str, alarm: Option<Alarm>, now: Timestamp) -> Result<(), MaintainError> {
+    pub fn yank(
+        &mut self,
+        id: &PluginName,
+        version: &Version,
+        reason: &str,
+        alarm: Option<Alarm>,
+        now: Timestamp,
+    ) -> Result<(), MaintainError> {
         if !is_plain_text(reason, REASON) {
             return Err(MaintainError::Text("the reason"));
         }
@@ -160,7 +167,8 @@ impl Maintained {
         if let Some(Alarm { action, severity }) = alarm {
             let year: String = now.to_string().chars().take(4).collect();
             let taken = |id: &String| self.advisories.iter().any(|advisory| advisory.id == *id);
-            let advisory_id = (1..).map(|number| format!("{}-{year}-{number}", self.config.name.to_ascii_uppercase())).find(|id| !taken(id));
+            let advisory_id =
+                (1..).map(|number| format!("{}-{year}-{number}", self.config.name.to_ascii_uppercase())).find(|id| !taken(id));
             let advisory = Advisory {
                 id: advisory_id.expect("numbers do not end"),
                 plugin: id.clone(),
