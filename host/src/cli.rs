@@ -25,6 +25,7 @@ use crate::config::Config;
 use crate::config::environment;
 use crate::config::file;
 use crate::config::file::Sources;
+use crate::plugin::fetch::provider;
 use crate::telemetry;
 use crate::telemetry::LogFormat;
 use failure::Exit;
@@ -122,6 +123,7 @@ pub fn run() -> ExitCode {
 }
 
 fn start(arguments: Arguments) -> Result<(), Failure> {
+    provider::install();
     let format = match arguments.log_format {
         Format::Human => LogFormat::Human,
         Format::Json => LogFormat::Json,

@@ -254,6 +254,7 @@ impl HttpHost {
     }
 
     async fn connect_as(&self, era: Era, visitor: Visitor) -> Client {
+        tidegate::plugin::fetch::provider::install();
         let transport = StreamableHttpClientTransport::from_uri(self.url.as_str());
         let service = match era {
             Era::Modern => visitor.serve_with_lifecycle(transport, modern()).await.expect("the client connects"),
