@@ -15,6 +15,8 @@ mod log;
 pub mod meter;
 pub mod plugins;
 mod progress;
+#[cfg(test)]
+mod refusals;
 pub mod rows;
 mod settings;
 mod statement;
