@@ -30,7 +30,7 @@ impl Tool for Ask {
 
     fn call(self, _: &Round) -> ToolResult {
         let rows = database_read::query("main", &self.sql, &[], Options::default())?;
-        Ok(Content::rows(rows, RowFormat::Json, None).into())
+        Ok(Content::rows(rows, RowFormat::default(), None).into())
     }
 }
 
