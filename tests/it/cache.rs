@@ -101,6 +101,22 @@ async fn a_read_is_answered_from_the_cache_until_the_host_writes(engine: Engine)
     library.close().await;
 }
 
+#[tokio::test]
+async fn an_answer_made_of_kept_rows_is_kept_as_a_whole_too() {
+    let library = Library::new(Engine::Sqlite).await;
+    let (_host, client) = open(&library, LONG, "").await;
+    let [first, again] = ["select count(*) from loans", "select  count(*)  from loans"];
+    select(&client, first).await;
+    select(&client, again).await;
+    let (hits, of_rows) = (figure(&client, "hits").await, tier(&client, "memory", "hits").await);
+    assert_eq!((hits, of_rows), (1, 1), "the same statement in another call: its rows are found");
+    select(&client, again).await;
+    assert_eq!((figure(&client, "hits").await, tier(&client, "memory", "hits").await), (2, 1), "nobody looked for rows");
+    write(&client, "insert into loans values (900001, 1, '2026-01-01', null)").await;
+    assert_eq!(select(&client, again).await, json!([[LOANS + 1]]));
+    library.close().await;
+}
+
 async fn what_depends_on_the_moment_is_never_kept(engine: Engine) {
     let library = Library::new(engine).await;
     let (_host, client) = open(&library, LONG, "").await;
