@@ -337,6 +337,52 @@ async fn hooks_see_an_answer_that_is_kept_as_often_as_it_is_given() {
 }
 
 #[tokio::test]
+async fn a_provider_that_is_asked_before_the_cache_is_asked_about_kept_answers_too() {
+    let library = Library::new(Engine::Sqlite).await;
+    let declared = "[[hooks]]\nevent = \"before-query\"\nkind = \"provide\"\npriority = 500\nreason = \"Tests.\"\ntimeout = \"2s\"";
+    let keys = "settings = { act = \"watches\" }\nhooks = { before-query = { mode = \"enforce\" } }";
+    let host = Host::new()
+        .database("main", &library.url, "")
+        .table("plugins.cache", LONG)
+        .hooks(guests::HOOK_ACTS, "watch", declared, keys)
+        .start()
+        .await;
+    let client = host.connect(Era::Modern).await;
+    for given in 1..=4 {
+        assert_eq!(select(&client, "select 1 + 1").await, json!([[2]]));
+        assert_eq!(host.log().matches("watched `select 1 + 1`").count(), given, "{}", host.log());
+    }
+    assert_eq!(figure(&client, "hits").await, 3);
+    library.close().await;
+}
+
+#[tokio::test]
+async fn who_waits_for_the_same_statement_of_another_waits_no_longer_than_its_own_limit() {
+    let library = Library::new(Engine::Sqlite).await;
+    let (_host, client) = open(&library, LONG, "").await;
+    let client = Arc::new(client);
+    // Some 10^10 rows: it runs until it is stopped.
+    let sql = "select count(*) from loans a cross join loans b cross join loans c where a.id < b.id and b.id < c.id";
+    let leading = tokio::spawn({
+        let client = client.clone();
+        async move { client.call("execute_select", json!({ "sql": sql, "timeout_ms": 20_000 })).await.error() }
+    });
+    // Whichever of them runs it, only one does: the other's limit ends its wait and says so.
+    let until = Instant::now() + Duration::from_secs(15);
+    loop {
+        let error = client.call("execute_select", json!({ "sql": sql, "timeout_ms": 300 })).await.error();
+        assert_eq!(error["code"], "TIMEOUT", "{error}");
+        if error["message"].as_str().unwrap().contains("the same statement of another call") {
+            break;
+        }
+        assert!(!leading.is_finished() && Instant::now() < until, "it waited for the first: {error}");
+    }
+    assert!(!leading.is_finished(), "the other still runs it");
+    leading.abort();
+    library.close().await;
+}
+
+#[tokio::test]
 async fn a_write_past_the_host_is_seen_at_once_where_the_engine_tells_and_after_its_time_elsewhere() {
     let count = "select count(*) from loans";
     let insert = "insert into loans values (900001, 1, '2026-01-01', null)";
