@@ -13,6 +13,7 @@ pub(crate) mod error;
 pub mod grants;
 mod log;
 pub mod meter;
+pub mod plugins;
 mod progress;
 pub mod rows;
 mod settings;
@@ -53,8 +54,9 @@ use crate::hook::kept::Kept;
 use crate::hook::statements::Hooks;
 use call_reads::CallReads;
 use catalog_memory::CatalogMemory;
-use grants::Grants;
+use grants::LiveGrants;
 use meter::Meter;
+use plugins::PluginBoard;
 
 /// What every plugin's calls draw on.
 #[derive(Clone, Default)]
@@ -71,6 +73,8 @@ pub struct Services {
     pub catalog: Arc<CatalogMemory>,
     /// Whom kept rows may answer.
     pub cache_scope: CacheScope,
+    /// How plugins fare.
+    pub plugins: Arc<PluginBoard>,
     /// Where the reads of the call are noted, when its answer is to be kept.
     pub reads: Option<Arc<CallReads>>,
 }
@@ -89,7 +93,7 @@ pub struct Guest {
     /// Its id.
     pub id: String,
     /// What the operator gave it.
-    pub grants: Grants,
+    pub grants: LiveGrants,
     /// `[plugins.NAME] settings`, each value as JSON text.
     pub settings: BTreeMap<String, String>,
     /// Limits of one call.

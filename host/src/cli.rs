@@ -7,7 +7,9 @@ mod call;
 mod check;
 mod demo;
 mod failure;
+mod follow;
 mod output;
+mod plugin;
 mod serve;
 mod tools;
 
@@ -23,6 +25,7 @@ use crate::config::Config;
 use crate::config::environment;
 use crate::config::file;
 use crate::config::file::Sources;
+use crate::plugin::fetch::provider;
 use crate::telemetry;
 use crate::telemetry::LogFormat;
 use failure::Exit;
@@ -65,6 +68,9 @@ enum Command {
     Tools(tools::Options),
     /// Call one tool
     Call(call::Options),
+    /// Install and write plugins
+    #[command(subcommand)]
+    Plugin(plugin::Command),
 }
 
 /// Where databases and plugins come from; the same for every command that touches data.
@@ -117,6 +123,7 @@ pub fn run() -> ExitCode {
 }
 
 fn start(arguments: Arguments) -> Result<(), Failure> {
+    provider::install();
     let format = match arguments.log_format {
         Format::Human => LogFormat::Human,
         Format::Json => LogFormat::Json,
@@ -134,6 +141,7 @@ fn start(arguments: Arguments) -> Result<(), Failure> {
             Command::Check(options) => check::run(&options).await,
             Command::Tools(options) => tools::run(&options).await,
             Command::Call(options) => call::run(&options).await,
+            Command::Plugin(command) => plugin::run(&command).await,
         }
     })
 }
@@ -143,7 +151,7 @@ impl Command {
     fn default_log(&self) -> &'static str {
         match self {
             Self::Serve(_) => "info",
-            Self::Demo(_) | Self::Check(_) | Self::Tools(_) | Self::Call(_) => "error",
+            Self::Demo(_) | Self::Check(_) | Self::Tools(_) | Self::Call(_) | Self::Plugin(_) => "error",
         }
     }
 
@@ -152,6 +160,7 @@ impl Command {
             Self::Check(options) => options.json,
             Self::Tools(options) => options.json,
             Self::Call(options) => options.json,
+            Self::Plugin(command) => command.as_json(),
             Self::Demo(_) | Self::Serve(_) => false,
         }
     }

@@ -1,6 +1,6 @@
 //! Reads `tidegate.toml`, the options and the environment into a checked [`Config`].
 //!
-//! The file's tables are `[databases.NAME]`, `[plugins.NAME]`, `[server]` and `[cache]`; the README lists every key. All problems are
+//! The file's tables are `[databases.NAME]`, `[plugins.NAME]`, `[indexes.NAME]`, `[server]` and `[cache]`; the README lists every key. All problems are
 //! reported at once, each with its line and key.
 
 use std::collections::BTreeMap;
@@ -39,6 +39,7 @@ use super::TlsConfig;
 use super::TransactionConfig;
 use super::cache;
 use super::environment;
+use super::index;
 use super::outage;
 use super::section::Document;
 use super::section::Section;
@@ -129,6 +130,7 @@ pub fn load(sources: &Sources) -> Result<Config, ConfigError> {
     config.databases.sort_by(|a, b| a.name.cmp(&b.name));
     config.server.token = environment::token();
     config.cache = environment::cache();
+    config.plugins_folder = config.plugins_folder.or_else(environment::plugins);
     Ok(config)
 }
 
@@ -183,10 +185,12 @@ fn read_root(mut root: Section<'_>, folder: &Path) -> Config {
     let databases = root.table("databases").into_tables().into_iter().filter_map(|(name, section)| read_database(&name, section, folder));
     let databases = databases.collect();
     let plugins = root.table("plugins").into_tables().into_iter().filter_map(|(name, section)| read_plugin(&name, section)).collect();
+    let indexes = root.table("indexes").into_tables().into_iter().filter_map(|(name, section)| index::read(&name, section)).collect();
     let server = read_server(root.table("server"));
     let result_cache = cache::read(root.table("cache"));
+    let plugins_folder = root.path("plugins_folder");
     root.finish();
-    Config { databases, plugins, server, result_cache, cache: None }
+    Config { databases, plugins, indexes, server, result_cache, cache: None, plugins_folder }
 }
 
 fn read_database(name: &str, mut section: Section<'_>, folder: &Path) -> Option<DatabaseConfig> {
@@ -305,7 +309,10 @@ fn read_tls(mut section: Section<'_>) -> TlsConfig {
 
 fn read_plugin(name: &str, mut section: Section<'_>) -> Option<PluginConfig> {
     let Some(name) = PluginName::parse(name) else {
-        section.note("", "a plugin's name has 1 to 40 lower-case letters, digits or hyphens, a letter first");
+        section.note(
+            "",
+            "a plugin's name has 1 to 40 lower-case letters, digits or hyphens, a letter first; before it may stand its namespace and `/`",
+        );
         return None;
     };
     let mut plugin = PluginConfig::new(name);

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::Plugin;
 use super::PluginError;
+use super::contract::Contract;
 use super::definition::CheckedTool;
 use super::definition::TOOLS;
 use super::definition::checked_prompt;
@@ -16,6 +17,7 @@ use super::hooks::PluginHooks;
 use super::template;
 use crate::call::Call;
 use crate::call::Caller;
+use crate::capability::Guest;
 use crate::capability::Services;
 use crate::config::Right;
 use crate::runtime::answer::CallError;
@@ -39,6 +41,7 @@ pub struct Offer {
     resources: Vec<ResourceDefinition>,
     templates: Vec<ResourceDefinition>,
     hooks: Arc<PluginHooks>,
+    contract: Arc<Contract>,
 }
 
 impl Offer {
@@ -58,6 +61,8 @@ impl Offer {
         let prompts = component.list_prompts(&call, guest, services).await?;
         let resources = component.list_resources(&call, guest, services).await?;
         let templates = component.list_templates(&call, guest, services).await?;
+        let contract = Contract::new(&tools, &prompts, &templates);
+        plugin.check_contract(&contract)?;
         Ok(Self {
             tools: tools
                 .into_iter()
@@ -67,6 +72,7 @@ impl Offer {
             resources,
             templates,
             hooks,
+            contract: Arc::new(contract),
             plugin,
         })
     }
@@ -79,6 +85,8 @@ pub struct ToolEntry {
     pub plugin: Arc<Plugin>,
     /// The tool.
     pub tool: Arc<CheckedTool>,
+    /// What its calls are handed: what the plugin has, or less.
+    pub guest: Arc<Guest>,
 }
 
 /// The loaded set at one moment.
@@ -104,7 +112,7 @@ impl Snapshot {
             let plugin = &offer.plugin;
             for tool in &offer.tools {
                 let name = tool.definition.name.clone();
-                let entry = ToolEntry { plugin: plugin.clone(), tool: tool.clone() };
+                let entry = ToolEntry { plugin: plugin.clone(), tool: tool.clone(), guest: plugin.guest_for(&tool.local_name) };
                 if let Some(taken) = tools.insert(name.clone(), entry) {
                     return Err(PluginError::Collision { what: "tool", name, by: taken.plugin.id().into() });
                 }
@@ -143,6 +151,11 @@ impl Snapshot {
     /// The loaded plugins, in the order they were loaded.
     pub fn plugins(&self) -> impl Iterator<Item = &Arc<Plugin>> {
         self.offers.iter().map(|offer| &offer.plugin)
+    }
+
+    /// What a plugin offers, in the words that a model gets.
+    pub fn find_contract(&self, id: &str) -> Option<&Contract> {
+        self.offers.iter().find(|offer| offer.plugin.id() == id).map(|offer| &*offer.contract)
     }
 
     /// The tools that are of use here, by name.
@@ -200,7 +213,7 @@ fn is_of_use(entry: &ToolEntry, services: &Services) -> bool {
         Needs::Read => Right::Read,
         Needs::Write => Right::Write,
     };
-    entry.plugin.guest.grants.visible(&services.databases).any(|(_, right)| right >= needed)
+    entry.guest.grants.visible(&services.databases).any(|(_, right)| right >= needed)
 }
 
 /// Holds the current snapshot.
@@ -255,6 +268,36 @@ impl Registry {
             }
         }
         self.swap(Snapshot::new(offers, &self.services)?);
+        Ok(())
+    }
+
+    /// Puts other plugins in the place of the installed ones, all at once: those that are called in `kept` stay as they are.
+    ///
+    /// # Errors
+    ///
+    /// As [`add`](Self::add); the set stays as it was.
+    pub async fn replace_installed(&self, kept: &[String], new: Vec<Arc<Plugin>>) -> Result<(), PluginError> {
+        let mut asked = Vec::with_capacity(new.len());
+        for plugin in new {
+            let hooks = Arc::new(PluginHooks::of(&plugin, &self.services, &self.slots));
+            asked.push(Offer::ask(plugin, &self.services, hooks).await?);
+        }
+        let _changing = self.changing.lock().await;
+        let stays = |offer: &&Offer| offer.plugin.approved.is_none() || kept.iter().any(|id| id == offer.plugin.id());
+        let mut offers: Vec<Offer> = self.snapshot().offers.iter().filter(stays).cloned().collect();
+        offers.extend(asked);
+        self.swap(Snapshot::new(offers, &self.services)?);
+        Ok(())
+    }
+
+    /// Makes the lists of the set anew, because what plugins may do changed.
+    ///
+    /// # Errors
+    ///
+    /// None that grants can cause.
+    pub async fn relist(&self) -> Result<(), PluginError> {
+        let _changing = self.changing.lock().await;
+        self.swap(Snapshot::new(self.snapshot().offers.clone(), &self.services)?);
         Ok(())
     }
 

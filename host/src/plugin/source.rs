@@ -57,7 +57,9 @@ pub enum SourceError {
         error: ManifestError,
     },
     /// The configuration names a plugin that is neither bundled nor in a folder.
-    #[error("there is no plugin `{name}` in this program (there are {bundled}); give the folder of another with `path = \"…\"`")]
+    #[error(
+        "there is no plugin `{name}` in this program (there are {bundled}) and none is installed; give the folder of another with `path = \"…\"`, or install it"
+    )]
     Unknown {
         /// The name.
         name: PluginName,
@@ -72,6 +74,19 @@ pub enum SourceError {
 ///
 /// The first whose files cannot be read, by its name.
 pub fn packages(config: &Config, bundled: &'static [Bundled]) -> Result<Vec<(String, PluginPackage)>, (String, SourceError)> {
+    packages_beside(config, bundled, &[])
+}
+
+/// The same, where plugins with the ids in `installed` come from elsewhere.
+///
+/// # Errors
+///
+/// As [`packages`].
+pub fn packages_beside(
+    config: &Config,
+    bundled: &'static [Bundled],
+    installed: &[String],
+) -> Result<Vec<(String, PluginPackage)>, (String, SourceError)> {
     let mut packages = Vec::new();
     for plugin in bundled {
         let found = config.find_plugin(plugin.id);
@@ -88,7 +103,7 @@ pub fn packages(config: &Config, bundled: &'static [Bundled]) -> Result<Vec<(Str
                 let (manifest, component) = read(source).map_err(|error| (name.clone(), error))?;
                 packages.push((name, package(wanted, Cow::Owned(manifest), Cow::Owned(component), None)));
             }
-            None if bundled.iter().any(|plugin| plugin.id == name) => {}
+            None if bundled.iter().any(|plugin| plugin.id == name) || installed.contains(&name) => {}
             None => {
                 let bundled = bundled.iter().map(|plugin| plugin.id).collect::<Vec<_>>().join(", ");
                 return Err((name, SourceError::Unknown { name: wanted.name.clone(), bundled }));
@@ -99,7 +114,7 @@ pub fn packages(config: &Config, bundled: &'static [Bundled]) -> Result<Vec<(Str
 }
 
 /// A package with what the operator wants of it. `default_right` is what it has on databases that nothing is said about.
-fn package(
+pub(super) fn package(
     wanted: &PluginConfig,
     manifest: Cow<'static, str>,
     component: Cow<'static, [u8]>,
@@ -109,6 +124,7 @@ fn package(
         elsewhere: if wanted.databases.is_some() { None } else { default_right },
         databases: wanted.databases.clone().unwrap_or_default(),
         requested: None,
+        interfaces: None,
     };
     let settings: BTreeMap<String, String> = wanted.settings.iter().map(|(key, value)| (key.clone(), value.to_string())).collect();
     let defaults = GuestLimits::default();
@@ -118,7 +134,7 @@ fn package(
         wall_time: wanted.limits.wall_time,
         ..defaults
     };
-    let default_prefix = if default_right.is_some() { String::new() } else { format!("{}_", wanted.name) };
+    let default_prefix = if default_right.is_some() { String::new() } else { format!("{}_", wanted.name.short()) };
     let rules = DefinitionRules {
         prefix: wanted.tool_prefix.clone().unwrap_or(default_prefix),
         header_arguments: wanted.header_arguments,
@@ -129,7 +145,8 @@ fn package(
         None => HookDefaults { mode: HookMode::Audit, instances: Instances::Fresh },
     };
     let hook_grants = wanted.hooks.clone();
-    PluginPackage { name: wanted.name.to_string(), manifest, component, grants, settings, limits, rules, hook_grants, hook_defaults }
+    let name = wanted.name.to_string();
+    PluginPackage { name, manifest, component, grants, settings, limits, rules, hook_grants, hook_defaults, approved: None }
 }
 
 /// Manifest and component of a plugin in a folder.
