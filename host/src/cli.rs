@@ -7,7 +7,9 @@ mod call;
 mod check;
 mod demo;
 mod failure;
+mod index;
 mod output;
+mod plugin;
 mod serve;
 mod tools;
 
@@ -65,6 +67,12 @@ enum Command {
     Tools(tools::Options),
     /// Call one tool
     Call(call::Options),
+    /// Install and write plugins
+    #[command(subcommand)]
+    Plugin(plugin::Command),
+    /// Maintain an index of plugins
+    #[command(subcommand)]
+    Index(index::Command),
 }
 
 /// Where databases and plugins come from; the same for every command that touches data.
@@ -134,6 +142,8 @@ fn start(arguments: Arguments) -> Result<(), Failure> {
             Command::Check(options) => check::run(&options).await,
             Command::Tools(options) => tools::run(&options).await,
             Command::Call(options) => call::run(&options).await,
+            Command::Plugin(command) => plugin::run(&command).await,
+            Command::Index(command) => index::run(&command).await,
         }
     })
 }
@@ -143,7 +153,7 @@ impl Command {
     fn default_log(&self) -> &'static str {
         match self {
             Self::Serve(_) => "info",
-            Self::Demo(_) | Self::Check(_) | Self::Tools(_) | Self::Call(_) => "error",
+            Self::Demo(_) | Self::Check(_) | Self::Tools(_) | Self::Call(_) | Self::Plugin(_) | Self::Index(_) => "error",
         }
     }
 
@@ -152,6 +162,8 @@ impl Command {
             Self::Check(options) => options.json,
             Self::Tools(options) => options.json,
             Self::Call(options) => options.json,
+            Self::Plugin(command) => command.as_json(),
+            Self::Index(command) => command.as_json(),
             Self::Demo(_) | Self::Serve(_) => false,
         }
     }
