@@ -8,6 +8,7 @@ mod check;
 mod demo;
 mod failure;
 mod follow;
+mod index;
 mod output;
 mod plugin;
 mod serve;
@@ -71,6 +72,9 @@ enum Command {
     /// Install and write plugins
     #[command(subcommand)]
     Plugin(plugin::Command),
+    /// Maintain an index of plugins
+    #[command(subcommand)]
+    Index(index::Command),
 }
 
 /// Where databases and plugins come from; the same for every command that touches data.
@@ -142,6 +146,7 @@ fn start(arguments: Arguments) -> Result<(), Failure> {
             Command::Tools(options) => tools::run(&options).await,
             Command::Call(options) => call::run(&options).await,
             Command::Plugin(command) => plugin::run(&command).await,
+            Command::Index(command) => index::run(&command).await,
         }
     })
 }
@@ -151,7 +156,7 @@ impl Command {
     fn default_log(&self) -> &'static str {
         match self {
             Self::Serve(_) => "info",
-            Self::Demo(_) | Self::Check(_) | Self::Tools(_) | Self::Call(_) | Self::Plugin(_) => "error",
+            Self::Demo(_) | Self::Check(_) | Self::Tools(_) | Self::Call(_) | Self::Plugin(_) | Self::Index(_) => "error",
         }
     }
 
@@ -161,6 +166,7 @@ impl Command {
             Self::Tools(options) => options.json,
             Self::Call(options) => options.json,
             Self::Plugin(command) => command.as_json(),
+            Self::Index(command) => command.as_json(),
             Self::Demo(_) | Self::Serve(_) => false,
         }
     }

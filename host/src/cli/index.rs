@@ -1,6 +1,6 @@
 //! `tidegate index …`: for those who maintain an index of plugins.
 
-mod add;
+pub(super) mod add;
 mod new;
 mod remove;
 mod renew;

@@ -9,10 +9,12 @@ mod judge;
 mod keygen;
 mod list;
 mod place;
+pub(super) mod publish;
 mod remove;
 mod rollback;
+mod search;
 mod show;
-mod sign;
+pub(super) mod sign;
 mod sync;
 mod update;
 mod verify;
@@ -51,6 +53,10 @@ pub(super) enum Command {
     Keygen(keygen::Options),
     /// Sign a plugin's manifest
     Sign(sign::Options),
+    /// Find plugins in the indexes that the configuration names
+    Search(search::Options),
+    /// Put a plugin where others find it: a registry, an index, or a folder that a server shows
+    Publish(publish::Options),
 }
 
 /// Runs one of the commands.
@@ -68,6 +74,8 @@ pub(super) async fn run(command: &Command) -> Result<(), Failure> {
         Command::Sync(options) => sync::run(options).await,
         Command::Keygen(options) => keygen::run(options),
         Command::Sign(options) => sign::run(options),
+        Command::Search(options) => search::run(options).await,
+        Command::Publish(options) => publish::run(options).await,
     }
 }
 
@@ -87,6 +95,8 @@ impl Command {
             Self::Sync(options) => options.json,
             Self::Keygen(options) => options.json,
             Self::Sign(options) => options.json,
+            Self::Search(options) => options.json,
+            Self::Publish(options) => options.json,
         }
     }
 }

@@ -101,7 +101,12 @@ pub(in crate::cli) fn tell((added, sequence): &(Added, u64), json: bool) {
         return;
     }
     let places: Vec<String> = release.locations.iter().map(ToString::to_string).collect();
-    output::line(format!("`{}` {} is in the index, state {sequence}; to be fetched from {}", release.id, release.version, places.join(", ")));
+    output::line(format!(
+        "`{}` {} is in the index, state {sequence}; to be fetched from {}",
+        release.id,
+        release.version,
+        places.join(", ")
+    ));
     if added.new_namespace {
         let namespace = release.id.key_scope();
         output::line(format!("`{namespace}` is new, and belongs to the key {} from now on", release.publisher));

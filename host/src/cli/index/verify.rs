@@ -32,7 +32,9 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
             "problems": problems,
         }));
     } else {
-        output::line(format!("index `{name}`, state {sequence}, good until {expires}: {plugins} plugins, {releases} releases, the files of {looked_at} in it"));
+        output::line(format!(
+            "index `{name}`, state {sequence}, good until {expires}: {plugins} plugins, {releases} releases, the files of {looked_at} in it"
+        ));
         for problem in &problems {
             output::line(format!("  {problem}"));
         }

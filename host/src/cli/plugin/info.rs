@@ -97,7 +97,7 @@ async fn find(options: &Options) -> Result<(PluginFiles, String), Failure> {
             grant.map_or("installed, and granted nothing: it does not run".into(), |granted| format!("installed; granted: {granted}"));
         return Ok((folder.read_release(name, &entry.running)?, state));
     }
-    let fetched = judge::fetch(&Source::parse(name), options.json).await?;
+    let fetched = judge::fetch(&Source::parse(name), Some(&options.place), false, options.json).await?;
     let signed = if fetched.files.signature.is_some() { "signed; `tidegate plugin verify` checks by whom" } else { "not signed" };
     Ok((fetched.files, format!("not installed; {signed}")))
 }

@@ -42,7 +42,7 @@ pub(in crate::cli) struct Options {
 /// Installs a plugin.
 pub(super) async fn run(options: &Options) -> Result<(), Failure> {
     let folder = options.place.open()?;
-    let judged = judge::judge(&Source::parse(&options.source), &options.trust, &folder, options.json).await?;
+    let judged = judge::judge(&Source::parse(&options.source), &options.trust, &options.place, options.json).await?;
     judged.candidate.check_place(&folder.read_lock()?, &bundled(), options.allow_downgrade)?;
     if !options.json {
         present(&judged.candidate);

@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use clap::Args;
 
 use super::ask;
+use super::place::PlaceOptions;
 use super::show;
 use crate::cli::failure::Exit;
 use crate::cli::failure::Failure;
@@ -19,6 +20,7 @@ use crate::plugin::inspection::Inspected;
 use crate::plugin::install::Candidate;
 use crate::plugin::install::proof;
 use crate::plugin::install::source::Fetched;
+use crate::plugin::install::source::Lookup;
 use crate::plugin::install::source::Source;
 use crate::plugin::trust::PublicKey;
 use crate::plugin::trust::publishers::Publisher;
@@ -38,6 +40,9 @@ pub(super) struct TrustOptions {
     /// Take a plugin that is signed by another key than before; it waits for approval
     #[arg(long)]
     allow_publisher_change: bool,
+    /// Take a plugin from another index than its namespace came from before
+    #[arg(long)]
+    allow_index_change: bool,
     /// Take an unsigned plugin; from a folder only
     #[arg(long)]
     allow_unsigned: bool,
@@ -56,17 +61,19 @@ pub(super) struct Judged {
 /// # Errors
 ///
 /// Whatever is wrong with it, and a key that nobody trusts.
-pub(super) async fn judge(source: &Source, options: &TrustOptions, folder: &PluginsFolder, quiet: bool) -> Result<Judged, Failure> {
+pub(super) async fn judge(source: &Source, options: &TrustOptions, place: &PlaceOptions, quiet: bool) -> Result<Judged, Failure> {
+    let folder = &place.open()?;
     let say = |text: String| {
         if !quiet {
             output::error_line(text);
         }
     };
     say(format!("fetching {source}"));
-    let fetched = fetch(source, quiet).await?;
+    let fetched = fetch(source, Some(place), options.allow_index_change, quiet).await?;
     let key = options.publisher_key.as_deref().map(PublicKey::parse).transpose();
     let key = key.map_err(|error| Failure::new(Exit::Usage, format!("--publisher-key: {error}")))?;
-    let Fetched { files, resolved, vouched, index_snapshot, rotation } = fetched;
+    let Fetched { files, resolved, vouched, index_snapshot, notes, rotation } = fetched;
+    notes.into_iter().for_each(say);
     let may_be_unsigned = options.allow_unsigned && matches!(source, Source::Folder(_));
     let expected = Expected { key: key.clone().or_else(|| vouched.clone()), may_be_unsigned };
     let inspected = inspection::inspect(files, &expected).map_err(|error| refused(source, &error))?;
@@ -78,8 +85,13 @@ pub(super) async fn judge(source: &Source, options: &TrustOptions, folder: &Plug
     Ok(Judged { candidate, publisher })
 }
 
-/// Fetches the files and tells how far it is.
-pub(super) async fn fetch(source: &Source, quiet: bool) -> Result<Fetched, Failure> {
+/// Fetches the files and tells how far it is. Without a place, no index is asked; with `allow_move`, another one than the plugin's
+/// namespace came from before may have it.
+pub(super) async fn fetch(source: &Source, place: Option<&PlaceOptions>, allow_move: bool, quiet: bool) -> Result<Fetched, Failure> {
+    let lookup = match (source, place) {
+        (Source::Index(_), Some(place)) => Some(Lookup { indexes: place.indexes()?, allow_move }),
+        _ => None,
+    };
     let told = Mutex::new((String::new(), 0));
     let report = |step: Step<'_>| {
         let Ok(mut told) = told.lock() else { return };
@@ -92,7 +104,7 @@ pub(super) async fn fetch(source: &Source, quiet: bool) -> Result<Fetched, Failu
             output::error_line(format!("  {}: {}{of}", step.file.escape_debug(), bytesize::ByteSize(step.done_bytes)));
         }
     };
-    source.fetch(&report).await.map_err(|error| Failure::new(Exit::Failed, error.to_string()))
+    source.fetch(lookup.as_ref(), &report).await.map_err(|error| Failure::new(Exit::Failed, error.to_string()))
 }
 
 /// A plugin that is not taken.

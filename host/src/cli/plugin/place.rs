@@ -10,7 +10,12 @@ use crate::config::Config;
 use crate::config::environment;
 use crate::config::file;
 use crate::config::file::Sources;
+use crate::plugin::fetch::Http;
+use crate::plugin::fetch::Patience;
 use crate::plugin::folder::PluginsFolder;
+use crate::plugin::index::indexes::Indexes;
+use crate::plugin::oci::Registries;
+use crate::plugin::oci::credentials::DockerConfig;
 
 /// Where installed plugins are.
 #[derive(Clone, Debug, Args)]
@@ -28,6 +33,14 @@ impl PlaceOptions {
     pub(super) fn config(&self) -> Result<Config, Failure> {
         let sources = Sources { file: self.config.clone(), databases: Vec::new() };
         Ok(file::load(&sources)?)
+    }
+
+    /// The indexes that the configuration names.
+    pub(super) fn indexes(&self) -> Result<Indexes, Failure> {
+        let wrong = |error: &dyn std::error::Error| Failure::new(Exit::Configuration, error.to_string());
+        let http = Http::new(Patience::default()).map_err(|error| wrong(&error))?;
+        let registries = Registries::new(http.clone(), DockerConfig::of_user());
+        Indexes::new(&self.config()?.indexes, self.open()?.path(), registries, http).map_err(|error| wrong(&error))
     }
 
     /// The folder.

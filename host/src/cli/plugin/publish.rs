@@ -75,7 +75,7 @@ pub(super) async fn run(options: &Options) -> Result<(), Failure> {
 /// Fetches a plugin and sees that it may be published: by its files, and by starting it once with no rights. Where it is, for a
 /// line of an index, when that is a place for others.
 pub(in crate::cli) async fn fetch(source: &Source, quiet: bool) -> Result<(Publishable, Option<String>), Failure> {
-    let fetched = judge::fetch(source, quiet).await?;
+    let fetched = judge::fetch(source, None, false, quiet).await?;
     let plugin = package::check(fetched.files).map_err(|error| judge::refused(source, &error))?;
     proof::prove(&plugin.inspected, environment::cache()).await.map_err(|error| judge::refused(source, &error))?;
     let place = match source {
@@ -99,7 +99,8 @@ async fn push(plugin: &Publishable, options: &Options) -> Result<(), Failure> {
     };
     let inspected = &plugin.inspected;
     let parts = (&inspected.files, &inspected.manifest, &inspected.interfaces);
-    let pushed = registries.push(&reference, parts, PushOptions { replace: options.replace }, &report).await.map_err(|error| failed(&error))?;
+    let pushed =
+        registries.push(&reference, parts, PushOptions { replace: options.replace }, &report).await.map_err(|error| failed(&error))?;
     if options.json {
         let (tagged, pinned) = (pushed.tagged.to_string(), pushed.pinned.to_string());
         output::json(&json!({ "id": plugin.id.as_str(), "tagged": tagged, "pinned": pinned, "unchanged": pushed.unchanged }));

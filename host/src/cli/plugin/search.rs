@@ -80,7 +80,9 @@ fn print(findings: &Findings, number: usize) {
     }
     match number {
         0 => output::line("nothing was found"),
-        _ if number > findings.found.len() => output::line(format!("and {} more; add words, or `--limit {number}`", number - findings.found.len())),
+        _ if number > findings.found.len() => {
+            output::line(format!("and {} more; add words, or `--limit {number}`", number - findings.found.len()))
+        }
         _ => {}
     }
     for (index, why) in &findings.stale {

@@ -91,7 +91,7 @@ fn with_publisher(manifest: &str, key: &str) -> Option<String> {
 }
 
 /// Opens a secret key; its password comes from the environment or is asked for.
-pub(super) fn open_key(path: &Path) -> Result<SigningKey, Failure> {
+pub(in crate::cli) fn open_key(path: &Path) -> Result<SigningKey, Failure> {
     let unreadable = |error| {
         Failure::new(Exit::Failed, format!("the secret key `{}` cannot be read: {error}", path.display()))
             .next("`tidegate plugin keygen` makes one")

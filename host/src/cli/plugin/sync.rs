@@ -103,7 +103,7 @@ async fn fetch(options: &Options, folder: &PluginsFolder, id: &str, release: &Re
     if options.frozen && source.is_remote() {
         return Err(Failure::new(Exit::Failed, format!("{source} is not on this machine, and `--frozen` allows no network")));
     }
-    let fetched = judge::fetch(&source, options.json).await?;
+    let fetched = judge::fetch(&source, Some(&options.place), false, options.json).await?;
     if Digest::of(&fetched.files.manifest) != release.manifest {
         return Err(Failure::new(Exit::Failed, format!("{source} offers something else than the lock pins ({})", release.manifest)));
     }

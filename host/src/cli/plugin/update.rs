@@ -67,7 +67,7 @@ pub(super) async fn run(options: &Options) -> Result<(), Failure> {
 
 async fn update(options: &Options, entry: &Entry) -> Result<(String, Outcome), Failure> {
     let folder = options.place.open()?;
-    let judged = judge::judge(&Source::parse(&entry.running.source), &options.trust, &folder, options.json).await?;
+    let judged = judge::judge(&Source::parse(&entry.running.source), &options.trust, &options.place, options.json).await?;
     let (id, version) = (judged.candidate.id().to_owned(), judged.candidate.inspected.manifest.plugin.version.to_string());
     if id != entry.id {
         return Err(Failure::new(Exit::Failed, format!("its source offers `{id}` now")));

@@ -96,7 +96,7 @@ async fn elsewhere(options: &Options, plugin: &str) -> Result<(), Failure> {
     let source = Source::parse(plugin);
     let key = options.publisher_key.as_deref().map(PublicKey::parse).transpose();
     let key = key.map_err(|error| Failure::new(Exit::Usage, format!("--publisher-key: {error}")))?;
-    let fetched = judge::fetch(&source, options.json).await?;
+    let fetched = judge::fetch(&source, Some(&options.place), false, options.json).await?;
     let expected = Expected { key: key.or(fetched.vouched), may_be_unsigned: false };
     let inspected = inspection::inspect(fetched.files, &expected).map_err(|error| judge::refused(&source, &error))?;
     let abilities = Abilities::of(&inspected.interfaces);

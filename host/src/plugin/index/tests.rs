@@ -107,7 +107,7 @@ impl World {
     }
 
     fn index(&self) -> Index {
-        Index::new(&self.file_config("community"), &self.memory(), http()).unwrap()
+        Index::new(&self.file_config("community"), &self.memory().join("indexes"), http()).unwrap()
     }
 
     async fn open(&self) -> Result<(), IndexError> {
@@ -133,7 +133,11 @@ fn copy(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
         let target = to.join(entry.file_name());
-        if entry.path().is_dir() { copy(&entry.path(), &target) } else { drop(fs::copy(entry.path(), target).unwrap()) }
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
     }
 }
 
@@ -216,8 +220,9 @@ async fn files_that_are_not_those_of_the_release_are_not_taken() {
     for (file, expected) in [("plugin.wasm", "another component"), ("plugin.toml", "another `plugin.toml`")] {
         let good = fs::read(folder.join(file)).unwrap();
         let mut bad = good.clone();
-        let at = bad.len() - 2;
-        bad[at] ^= 1;
+        // In the middle of the code, and in a word of the description.
+        let word = bad.windows(5).position(|window| window == b"Lists").unwrap_or(bad.len() / 2);
+        bad[word] ^= 1;
         fs::write(folder.join(file), bad).unwrap();
         let error = indexes.download(&resolved, &silent).await.unwrap_err().to_string();
         assert!(error.contains(expected), "{file}: {error}");
@@ -417,7 +422,7 @@ fn what_would_deceive_somebody_is_not_added_unless_it_was_looked_at() {
     let unsigned = PluginFiles { signature: None, ..Sample { version: "9.0.0", ..Sample::default() }.files() };
     assert!(matches!(refused(unsigned, no), Some(MaintainError::Package(_))));
     for location in ["oci://a.example/b:1.0.0", "http://a.example/plugin.toml", "../packages"] {
-        let error = world.add_with(Sample { version: "9.0.0", ..Sample::default() }.files(), &[location.into()], no).unwrap_err();
+        let error = world.add_with(Sample { id: "fresh.dev/thing", ..Sample::default() }.files(), &[location.into()], no).unwrap_err();
         assert!(matches!(error, MaintainError::Location { .. }), "{location}: {error}");
     }
     assert_eq!(Maintained::verify(&world.folder("community"), world.now).unwrap().problems, [""; 0]);

@@ -16,6 +16,9 @@ use crate::plugin::files::MANIFEST_FILE;
 use crate::plugin::files::PluginFiles;
 use crate::plugin::files::SIGNATURE_BYTES;
 use crate::plugin::files::SIGNATURE_FILE;
+use crate::plugin::index::indexes::Indexes;
+use crate::plugin::index::resolve::Wanted;
+use crate::plugin::index::time::Timestamp;
 use crate::plugin::manifest::Manifest;
 use crate::plugin::manifest::ManifestError;
 use crate::plugin::oci::Registries;
@@ -53,6 +56,8 @@ pub struct Fetched {
     pub vouched: Option<PublicKey>,
     /// The sequence of that index's snapshot.
     pub index_snapshot: Option<u64>,
+    /// What the operator should know about it, in words of the index.
+    pub notes: Vec<String>,
     /// A statement of an earlier key about a new one that lay beside the files.
     pub rotation: Option<Rotation>,
 }
@@ -111,12 +116,13 @@ impl Source {
         !matches!(self, Self::Folder(_))
     }
 
-    /// Fetches the files. A signature may be missing; nothing is checked but sizes.
+    /// Fetches the files. A signature may be missing; nothing is checked but sizes, and what an index says of its own. `lookup` is needed for
+    /// plugins of indexes alone.
     ///
     /// # Errors
     ///
     /// What is not there or too large.
-    pub async fn fetch(&self, report: Report<'_>) -> Result<Fetched, SourceError> {
+    pub async fn fetch(&self, lookup: Option<&Lookup>, report: Report<'_>) -> Result<Fetched, SourceError> {
         let remote = |error: &dyn std::error::Error| SourceError::Remote(error.to_string());
         let http = || Http::new(Patience::default()).map_err(|error| remote(&error));
         match self {
@@ -131,9 +137,12 @@ impl Source {
                 let pulled = registries.pull(&reference, report).await.map_err(|error| remote(&error))?;
                 Ok(Fetched { resolved: Some(pulled.pinned.to_string()), ..Fetched::of(pulled.files) })
             }
-            Self::Index(name) => Err(SourceError::Remote(format!(
-                "`{name}` is no folder and no URL, and no index is known; give a folder, `https://…/plugin.toml` or `oci://…`"
-            ))),
+            Self::Index(name) => match lookup {
+                Some(lookup) => lookup.fetch(name, report).await,
+                None => Err(SourceError::Remote(format!(
+                    "`{name}` is no folder and no URL, and an index is not asked here; give a folder, `https://…/plugin.toml` or `oci://…`"
+                ))),
+            },
         }
     }
 }
@@ -147,9 +156,37 @@ impl fmt::Display for Source {
     }
 }
 
+/// How plugins of indexes are looked for.
+#[derive(Clone, Debug)]
+pub struct Lookup {
+    /// The indexes that the operator named.
+    pub indexes: Indexes,
+    /// Whether a namespace may come from another index than before.
+    pub allow_move: bool,
+}
+
+impl Lookup {
+    /// Finds and fetches `[INDEX:]ID[@REQUIREMENT]`.
+    async fn fetch(&self, name: &str, report: Report<'_>) -> Result<Fetched, SourceError> {
+        let remote = |error: &dyn std::error::Error| SourceError::Remote(error.to_string());
+        let wanted = Wanted::parse(name).map_err(|error| remote(&error))?;
+        let resolved = self.indexes.resolve(&wanted, Timestamp::now(), false, self.allow_move).await.map_err(|error| remote(&error))?;
+        let files = self.indexes.download(&resolved, report).await.map_err(|error| remote(&error))?;
+        let release = &resolved.release;
+        let stale = resolved.stale.iter().map(|why| format!("index `{}` as it was when it was last asked: {why}", resolved.index));
+        Ok(Fetched {
+            resolved: Some(format!("{}:{}@{}", resolved.index, release.id, release.version)),
+            vouched: Some(release.publisher.clone()),
+            index_snapshot: Some(resolved.sequence),
+            notes: stale.chain(resolved.warnings.iter().map(|advisory| format!("advisory {advisory}"))).collect(),
+            ..Fetched::of(files)
+        })
+    }
+}
+
 impl Fetched {
     fn of(files: PluginFiles) -> Self {
-        Self { files, resolved: None, vouched: None, index_snapshot: None, rotation: None }
+        Self { files, resolved: None, vouched: None, index_snapshot: None, notes: Vec::new(), rotation: None }
     }
 }
 

@@ -1,7 +1,6 @@
 //! Pushing to and pulling from real registries, and what is done with what a false one says.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::Mutex;
 
@@ -14,6 +13,7 @@ use crate::plugin::fetch::Patience;
 use crate::plugin::fetch::silent;
 use crate::plugin::fetch::tests::server::Reply;
 use crate::plugin::fetch::tests::server::Server;
+use crate::plugin::folder::tests::Place;
 use crate::plugin::sample;
 use crate::plugin::sample::Sample;
 
@@ -38,11 +38,10 @@ fn registries(credentials: DockerConfig) -> Registries {
 }
 
 /// A docker configuration with this login for a registry.
-fn login(registry: &str, auth: &str) -> (DockerConfig, PathBuf) {
-    let folder = std::env::temp_dir().join(format!("tidegate-login-{}-{}", std::process::id(), auth.len()));
-    std::fs::create_dir_all(&folder).unwrap();
-    std::fs::write(folder.join("config.json"), json!({ "auths": { registry: { "auth": auth } } }).to_string()).unwrap();
-    (DockerConfig::in_folder(&folder), folder)
+fn login(registry: &str, auth: &str) -> (DockerConfig, Place) {
+    let place = Place::new();
+    std::fs::write(place.path().join("config.json"), json!({ "auths": { registry: { "auth": auth } } }).to_string()).unwrap();
+    (DockerConfig::in_folder(place.path()), place)
 }
 
 async fn push(registries: &Registries, to: &Reference, files: &PluginFiles, options: PushOptions) -> Result<Pushed, OciError> {
@@ -167,17 +166,15 @@ async fn a_registry_that_wants_a_login_gets_the_one_of_the_docker_configuration(
     let error = push(&stranger, &repository, &files, PushOptions::default()).await.unwrap_err().to_string();
     assert!(error.contains("an account that is not known write") && error.contains(&format!("docker login {registry}")), "{error}");
 
-    let (known, folder) = login(&registry, LOGIN);
+    let (known, _place) = login(&registry, LOGIN);
     let known = registries(known);
     let pushed = push(&known, &repository, &files, PushOptions::default()).await.unwrap();
     assert_eq!(known.pull(&pushed.pinned, &silent).await.unwrap().files, files);
     assert!(matches!(stranger.pull(&pushed.pinned, &silent).await, Err(OciError::Denied { .. })));
 
-    let (wrong, other_folder) = login(&registry, "dGlkZTpnYXRlMg==");
+    let (wrong, _other_place) = login(&registry, "dGlkZTpnYXRlMg==");
     let error = registries(wrong).pull(&pushed.pinned, &silent).await.unwrap_err().to_string();
     assert!(error.contains("this account read") && !error.contains("gate2"), "{error}");
-    std::fs::remove_dir_all(folder).unwrap();
-    std::fs::remove_dir_all(other_folder).unwrap();
 }
 
 /// What a registry without the list of referrers serves for `files`, by path.
@@ -307,7 +304,7 @@ async fn a_token_is_fetched_where_the_registry_says_and_shown_to_nobody_else() {
     *place.lock().unwrap() = server.url("/token").to_string();
     let registry = format!("127.0.0.1:{}", server.url("/").port().unwrap());
     let reference = Reference::parse(&format!("oci://{registry}/a:1.0.0")).unwrap();
-    let (known, folder) = login(&registry, LOGIN);
+    let (known, _place) = login(&registry, LOGIN);
     assert_eq!(registries(known.clone()).pull(&reference, &silent).await.unwrap().files, files);
     let there = elsewhere.asked();
     assert!(there.len() == 1 && !there[0].headers.contains("authorization"), "{there:?}");
@@ -318,5 +315,4 @@ async fn a_token_is_fetched_where_the_registry_says_and_shown_to_nobody_else() {
     *place.lock().unwrap() = "http://tokens.example/token".into();
     let error = registries(known).pull(&reference, &silent).await.unwrap_err().to_string();
     assert!(error.contains("plain `http:`"), "{error}");
-    std::fs::remove_dir_all(folder).unwrap();
 }
