@@ -15,7 +15,7 @@
 //! ```
 
 mod digest;
-mod disk;
+pub(crate) mod disk;
 mod entry;
 mod figures;
 mod flight;

@@ -11,12 +11,16 @@ mod changes;
 mod database;
 pub(crate) mod error;
 pub mod grants;
+pub mod http;
 mod log;
 pub mod meter;
+mod metric;
 mod progress;
 pub mod rows;
+pub mod secret;
 mod settings;
 mod statement;
+mod storage;
 pub mod transaction;
 pub(crate) mod value;
 
@@ -46,14 +50,19 @@ use crate::bindings;
 use crate::cache::Cache;
 use crate::call::Call;
 use crate::config::CacheScope;
+use crate::config::Secret;
 use crate::database::Databases;
 use crate::database::cursor::Cursors;
 use crate::database::rows::RowSet;
 use crate::hook::kept::Kept;
 use crate::hook::statements::Hooks;
+use crate::storage::Storage;
+use crate::telemetry::metrics::Metrics;
 use call_reads::CallReads;
 use catalog_memory::CatalogMemory;
 use grants::Grants;
+use http::HttpClient;
+use http::HttpState;
 use meter::Meter;
 
 /// What every plugin's calls draw on.
@@ -73,6 +82,12 @@ pub struct Services {
     pub cache_scope: CacheScope,
     /// Where the reads of the call are noted, when its answer is to be kept.
     pub reads: Option<Arc<CallReads>>,
+    /// What plugins keep.
+    pub storage: Arc<Storage>,
+    /// Figures of plugins.
+    pub metrics: Arc<Metrics>,
+    /// What sends their requests.
+    pub http: Arc<HttpClient>,
 }
 
 impl Services {
@@ -92,6 +107,8 @@ pub struct Guest {
     pub grants: Grants,
     /// `[plugins.NAME] settings`, each value as JSON text.
     pub settings: BTreeMap<String, String>,
+    /// `[plugins.NAME.secrets]`.
+    pub secrets: BTreeMap<String, Secret>,
     /// Limits of one call.
     pub limits: GuestLimits,
 }
@@ -174,6 +191,7 @@ pub struct State {
     pub hook: Option<HookQuestion>,
     log: log::Budget,
     progress: progress::Pace,
+    http: HttpState,
     table: ResourceTable,
     wasi: WasiCtx,
 }
@@ -186,6 +204,7 @@ impl State {
         table.set_max_capacity(guest.limits.row_sets + 256);
         let wasi = WasiCtx::builder().stderr(stderr.clone()).allow_blocking_current_thread(false).build();
         Self {
+            http: HttpState::new(&call, &guest, &services),
             meter: Meter::new(guest.limits),
             call,
             guest,
@@ -203,6 +222,7 @@ impl State {
 
     /// Makes it the state of another question to the same hook. Whatever counts starts anew, but for memory.
     pub fn ask_again(&mut self, call: Call, hook: HookQuestion) {
+        self.http = HttpState::new(&call, &self.guest, &self.services);
         self.call = call;
         self.hook = Some(hook);
         self.announced = Announced::default();
@@ -292,7 +312,7 @@ pub fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
 /// Interfaces that [`add_to_linker`] links, as import names begin.
 const LINKED: [&str; 5] = ["tidegate:plugin/", "wasi:io/", "wasi:clocks/", "wasi:random/", "wasi:cli/"];
 
-/// Defines whatever else a component imports so that calling it traps.
+/// Defines whatever else a component imports so that calling it traps; `with_http` says that `wasi:http` is linked too.
 ///
 /// Many languages import the filesystem and sockets without ever calling them, so their presence alone is no reason to
 /// refuse a component. What is not linked has no implementation here at all, so there is none to get round.
@@ -300,10 +320,11 @@ const LINKED: [&str; 5] = ["tidegate:plugin/", "wasi:io/", "wasi:clocks/", "wasi
 /// # Errors
 ///
 /// An import that is neither a function nor an interface of functions.
-pub fn define_traps(linker: &mut Linker<State>, component: &Component) -> wasmtime::Result<()> {
+pub fn define_traps(linker: &mut Linker<State>, component: &Component, with_http: bool) -> wasmtime::Result<()> {
     let engine = component.engine().clone();
     for (interface, import) in component.component_type().imports(&engine) {
-        if LINKED.iter().any(|linked| interface.starts_with(linked)) {
+        let linked = LINKED.iter().any(|linked| interface.starts_with(linked));
+        if linked || (with_http && http::INTERFACES.iter().any(|linked| interface.starts_with(linked))) {
             continue;
         }
         let ComponentItem::ComponentInstance(instance) = &import.ty else { continue };

@@ -1,10 +1,13 @@
 //! Checked configuration: every value parsed, every default filled in. `config/file.rs` reads `tidegate.toml`.
 
 mod cache;
+pub mod capability;
 pub mod environment;
 pub mod file;
+pub mod http_rule;
 mod location;
 mod outage;
+pub mod schedule;
 mod section;
 
 use std::collections::BTreeMap;
@@ -15,6 +18,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use capability::PluginCapabilities;
 pub use outage::BreakerConfig;
 pub use outage::ReplicaConfig;
 pub use outage::RetryConfig;
@@ -431,6 +435,8 @@ pub struct PluginConfig {
     pub limits: PluginLimits,
     /// Its hooks, by event.
     pub hooks: BTreeMap<HookEvent, HookGrant>,
+    /// What it may use beside databases.
+    pub capabilities: PluginCapabilities,
 }
 
 impl PluginConfig {
@@ -447,6 +453,7 @@ impl PluginConfig {
             databases: None,
             limits: PluginLimits::default(),
             hooks: BTreeMap::new(),
+            capabilities: PluginCapabilities::default(),
         }
     }
 }
@@ -551,6 +558,8 @@ pub struct Config {
     pub result_cache: CacheConfig,
     /// Where compiled components are kept between runs; none means that they are compiled at each start.
     pub cache: Option<PathBuf>,
+    /// Where what plugins keep is; none means that they can keep nothing.
+    pub state: Option<PathBuf>,
 }
 
 impl Config {

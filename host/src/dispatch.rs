@@ -2,10 +2,13 @@
 
 mod admission;
 mod around;
+pub mod jobs;
 mod kept_calls;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::Mutex;
 use std::time::Instant;
 
 use serde_json::Value as Json;
@@ -43,6 +46,7 @@ use crate::runtime::engine::EngineError;
 use crate::runtime::engine::EngineOptions;
 use crate::runtime::hook::HookSlots;
 use admission::Admission;
+use jobs::JobBoard;
 use kept_calls::KeptCalls;
 
 /// One `tools/call`.
@@ -141,6 +145,9 @@ pub struct Dispatcher {
     admission: Admission,
     changes: broadcast::Sender<Change>,
     kept: KeptCalls,
+    jobs: JobBoard,
+    /// When jobs ran last, for when that cannot be kept elsewhere.
+    last_runs: Mutex<BTreeMap<(String, String), u64>>,
     // Last, so that it outlives what runs on it.
     _engine: Arc<Engine>,
 }
@@ -181,12 +188,18 @@ impl Dispatcher {
         }
         let (changes, _) = broadcast::channel(CHANGES);
         let admission = Admission::new(options.concurrent_calls, options.waiting_calls);
-        Ok(Arc::new(Self { registry, services, admission, changes, kept: KeptCalls::default(), _engine: engine }))
+        let (kept, jobs, last_runs) = (KeptCalls::default(), JobBoard::default(), Mutex::default());
+        Ok(Arc::new(Self { registry, services, admission, changes, kept, jobs, last_runs, _engine: engine }))
     }
 
     /// The databases that plugins work on.
     pub fn databases(&self) -> &Databases {
         &self.services.databases
+    }
+
+    /// What plugins' calls draw on.
+    pub fn services(&self) -> &Services {
+        &self.services
     }
 
     /// The loaded plugins.

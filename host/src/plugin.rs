@@ -3,8 +3,10 @@
 pub mod definition;
 pub mod files;
 mod hooks;
+pub mod jobs;
 pub mod manifest;
 pub mod registry;
+mod request;
 pub mod source;
 mod template;
 
@@ -21,10 +23,14 @@ use crate::config::HookGrant;
 use crate::config::HookMode;
 use crate::config::Instances;
 use crate::config::Right;
+use crate::config::Secret;
+use crate::config::capability::JobGrant;
 use crate::runtime::answer::CallError;
 use crate::runtime::component::Component;
 use crate::runtime::engine::Engine;
 use crate::runtime::engine::LoadError;
+use crate::runtime::engine::Links;
+use jobs::Job;
 use definition::DefinitionError;
 use definition::DefinitionRules;
 use manifest::Manifest;
@@ -43,6 +49,10 @@ pub struct PluginPackage {
     pub grants: Grants,
     /// Its settings, each value as JSON text.
     pub settings: BTreeMap<String, String>,
+    /// Its secrets, by name.
+    pub secrets: BTreeMap<String, Secret>,
+    /// Its jobs that are switched on, by name.
+    pub jobs: BTreeMap<String, JobGrant>,
     /// Limits of one call.
     pub limits: GuestLimits,
     /// How its definitions are taken.
@@ -83,6 +93,17 @@ pub enum PluginError {
     UnknownHook {
         /// What the operator names.
         event: &'static str,
+        /// What it declares, as the end of a sentence.
+        has: String,
+    },
+    /// It declares jobs, and its component has none.
+    #[error("its manifest declares the job `{0}`, and its component does not export `jobs`")]
+    NoJobs(String),
+    /// The operator switches on a job that it does not have.
+    #[error("`jobs` names `{name}`, and the plugin declares no such job{has}")]
+    UnknownJob {
+        /// What the operator names.
+        name: String,
         /// What it declares, as the end of a sentence.
         has: String,
     },
@@ -127,6 +148,8 @@ pub struct Plugin {
     pub hook_defaults: HookDefaults,
     /// How its definitions are taken.
     pub rules: DefinitionRules,
+    /// Its jobs that are switched on.
+    pub jobs: Vec<Job>,
 }
 
 impl Plugin {
@@ -140,7 +163,8 @@ impl Plugin {
         if manifest.plugin.id != source.name {
             return Err(PluginError::OtherId { id: manifest.plugin.id });
         }
-        let component = engine.load(&source.component)?;
+        let http = manifest.http_requests();
+        let component = engine.load_with(&source.component, Links { http: !http.is_empty() })?;
         for import in component.contract_imports() {
             if manifest::is_a_right(import) && !manifest.capabilities.contains_key(import) {
                 return Err(PluginError::NotRequested(import.into()));
@@ -155,10 +179,14 @@ impl Plugin {
             let has = if declared.is_empty() { String::new() } else { format!("; it has {}", declared.join(", ")) };
             return Err(PluginError::UnknownHook { event: event.as_str(), has });
         }
-        let grants = Grants { requested: requested(&manifest), ..source.grants };
-        let guest = Guest { id: manifest.plugin.id.clone(), grants, settings: source.settings, limits: source.limits };
+        let jobs = jobs::switched_on(&manifest, &component, &source.jobs)?;
+        let mut grants = Grants { requested: requested(&manifest), ..source.grants };
+        grants.storage.requested = manifest.storage_request();
+        grants.http.requested = http;
+        let (settings, secrets) = (source.settings, source.secrets);
+        let guest = Guest { id: manifest.plugin.id.clone(), grants, settings, secrets, limits: source.limits };
         let (hook_grants, hook_defaults) = (source.hook_grants, source.hook_defaults);
-        Ok(Self { manifest, guest: Arc::new(guest), component: Arc::new(component), rules: source.rules, hook_grants, hook_defaults })
+        Ok(Self { manifest, guest: Arc::new(guest), component: Arc::new(component), rules: source.rules, hook_grants, hook_defaults, jobs })
     }
 
     /// Its id.

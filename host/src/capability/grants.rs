@@ -3,6 +3,9 @@
 //! What a plugin may do is what its manifest requests, what the operator grants, and what the mode of the database allows,
 //! all three. It is looked up at each use, so that a change acts at once.
 
+pub mod http;
+pub mod storage;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -13,6 +16,8 @@ use crate::database::Database;
 use crate::database::Databases;
 use crate::database::error::DatabaseError;
 use crate::database::error::ErrorKind;
+use http::HttpRights;
+use storage::StorageRights;
 
 /// What the operator gave one plugin.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,6 +28,10 @@ pub struct Grants {
     pub databases: BTreeMap<DatabaseName, Right>,
     /// The most that the manifest requests; nothing above it is ever given.
     pub requested: Option<Right>,
+    /// What it may store.
+    pub storage: StorageRights,
+    /// Where it may send requests.
+    pub http: HttpRights,
 }
 
 impl Grants {

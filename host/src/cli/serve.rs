@@ -31,6 +31,7 @@ use crate::mcp::http::Ready;
 use crate::mcp::server::Server;
 use crate::mcp::server::ServerOptions;
 use crate::plugin::source;
+use crate::storage::Storage;
 
 /// Options of `serve`.
 #[derive(Debug, Args)]
@@ -61,6 +62,8 @@ pub(super) async fn run(options: &Options) -> Result<(), Failure> {
     config.server.allowed_origins.extend(options.allowed_origin.iter().cloned());
     let over_stdio = options.stdio || (options.http.is_none() && !io::stdin().is_terminal());
     let dispatcher = compose(&config).await?;
+    let stop_jobs = CancellationToken::new();
+    let jobs = tokio::spawn(dispatcher.clone().run_jobs(stop_jobs.clone()));
     let served = if over_stdio {
         let server = server(&dispatcher, &config.server)?;
         let served = until_stopped(async |shutdown| mcp::stdio::serve(server, shutdown).await).await;
@@ -68,6 +71,11 @@ pub(super) async fn run(options: &Options) -> Result<(), Failure> {
     } else {
         serve_http(&dispatcher, &config.server).await
     };
+    stop_jobs.cancel();
+    if let Err(error) = jobs.await {
+        tracing::error!(%error, "What runs jobs ended by itself");
+    }
+    dispatcher.services().storage.close().await;
     dispatcher.databases().close().await;
     served
 }
@@ -155,7 +163,8 @@ pub(super) async fn compose(config: &Config) -> Result<Arc<Dispatcher>, Failure>
     let options =
         DispatchOptions { concurrent_calls: config.server.max_concurrent_calls, cache: config.cache.clone(), ..DispatchOptions::default() };
     let cache = open_cache(config, &databases)?;
-    let services = Services { databases, cache: Some(cache), cache_scope: config.result_cache.scope, ..Services::default() };
+    let storage = Arc::new(Storage::new(config.state.clone()));
+    let services = Services { databases, cache: Some(cache), cache_scope: config.result_cache.scope, storage, ..Services::default() };
     Ok(Dispatcher::start(services, packages, &options).await?)
 }
 

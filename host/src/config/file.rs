@@ -38,6 +38,7 @@ use super::ServerConfig;
 use super::TlsConfig;
 use super::TransactionConfig;
 use super::cache;
+use super::capability;
 use super::environment;
 use super::outage;
 use super::section::Document;
@@ -129,6 +130,7 @@ pub fn load(sources: &Sources) -> Result<Config, ConfigError> {
     config.databases.sort_by(|a, b| a.name.cmp(&b.name));
     config.server.token = environment::token();
     config.cache = environment::cache();
+    config.state = config.state.or_else(environment::state);
     Ok(config)
 }
 
@@ -183,10 +185,12 @@ fn read_root(mut root: Section<'_>, folder: &Path) -> Config {
     let databases = root.table("databases").into_tables().into_iter().filter_map(|(name, section)| read_database(&name, section, folder));
     let databases = databases.collect();
     let plugins = root.table("plugins").into_tables().into_iter().filter_map(|(name, section)| read_plugin(&name, section)).collect();
-    let server = read_server(root.table("server"));
+    let mut server = root.table("server");
+    let state = server.path("state_dir");
+    let server = read_server(server);
     let result_cache = cache::read(root.table("cache"));
     root.finish();
-    Config { databases, plugins, server, result_cache, cache: None }
+    Config { databases, plugins, server, result_cache, cache: None, state }
 }
 
 fn read_database(name: &str, mut section: Section<'_>, folder: &Path) -> Option<DatabaseConfig> {
@@ -326,6 +330,7 @@ fn read_plugin(name: &str, mut section: Section<'_>) -> Option<PluginConfig> {
     });
     plugin.limits = read_limits(section.table("limits"));
     plugin.hooks = read_hooks(section.table("hooks"));
+    plugin.capabilities = capability::read(&mut section);
     section.finish();
     Some(plugin)
 }

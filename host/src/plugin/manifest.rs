@@ -8,6 +8,9 @@ use serde::Deserializer;
 use serde::de::Error as _;
 
 use super::definition::is_plain_text;
+use super::jobs::JobDeclaration;
+use super::jobs::jobs_problem;
+pub use super::request::Request;
 use crate::config::HookEvent;
 use crate::config::OnFailure;
 use crate::hook::Kind;
@@ -16,7 +19,20 @@ use crate::hook::Kind;
 const FREE: [&str; 8] = ["content", "hook", "input", "log", "progress", "rows", "settings", "types"];
 
 /// Interfaces that a manifest can request.
-const RIGHTS: [&str; 7] = ["cache", "catalog", "changes", "database-admin", "database-read", "database-write", "transaction"];
+const RIGHTS: [&str; 12] = [
+    "cache",
+    "catalog",
+    "changes",
+    "database-admin",
+    "database-read",
+    "database-write",
+    "http",
+    "metric",
+    "secret",
+    "secret-reveal",
+    "storage",
+    "transaction",
+];
 
 /// Hooks of one plugin.
 const HOOKS: usize = 16;
@@ -49,6 +65,9 @@ pub struct Manifest {
     /// Its hooks.
     #[serde(default)]
     pub hooks: Vec<HookDeclaration>,
+    /// Its jobs.
+    #[serde(default)]
+    pub jobs: Vec<JobDeclaration>,
 }
 
 /// A hook: what it is asked about, as what, and what it is shown.
@@ -182,14 +201,6 @@ pub struct ComponentFile {
     pub file: String,
 }
 
-/// A request for one interface.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Request {
-    /// Why, in words for the operator.
-    pub reason: String,
-}
-
 /// What is wrong with a manifest.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -224,6 +235,17 @@ pub enum ManifestError {
     /// A hook.
     #[error("`hooks`: {0}")]
     Hook(String),
+    /// A job.
+    #[error("`jobs`: {0}")]
+    Job(String),
+    /// A request that says more than its reason.
+    #[error("`capabilities.{interface}`: {problem}")]
+    Request {
+        /// The interface.
+        interface: String,
+        /// What is wrong.
+        problem: String,
+    },
 }
 
 impl Manifest {
@@ -263,12 +285,18 @@ impl Manifest {
             if !is_plain_text(&request.reason, 512) {
                 return Err(ManifestError::Text(format!("capabilities.{interface}.reason")));
             }
+            if let Some(problem) = request.problem(interface) {
+                return Err(ManifestError::Request { interface: interface.clone(), problem });
+            }
         }
         if manifest.hooks.len() > HOOKS {
             return Err(ManifestError::Hook(format!("{} hooks, and {HOOKS} are allowed", manifest.hooks.len())));
         }
         if let Some(problem) = manifest.hooks.iter().find_map(HookDeclaration::problem) {
             return Err(ManifestError::Hook(problem));
+        }
+        if let Some(problem) = jobs_problem(&manifest.jobs) {
+            return Err(ManifestError::Job(problem));
         }
         Ok(manifest)
     }
@@ -347,7 +375,7 @@ mod tests {
     #[test]
     fn every_interface_of_the_contract_is_free_or_a_right() {
         let world = include_str!("../../../wit/world.wit");
-        let imported = world.lines().filter_map(|line| line.trim().strip_prefix("import ")?.strip_suffix(';'));
+        let imported = world.lines().filter_map(|line| line.trim().strip_prefix("import ")?.strip_suffix(';')).chain(["http"]);
         for interface in imported {
             assert!(FREE.contains(&interface) != RIGHTS.contains(&interface), "{interface}");
         }

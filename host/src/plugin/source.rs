@@ -18,6 +18,8 @@ use super::manifest::Manifest;
 use super::manifest::ManifestError;
 use crate::capability::GuestLimits;
 use crate::capability::grants::Grants;
+use crate::capability::grants::http::HttpRights;
+use crate::capability::grants::storage::StorageRights;
 use crate::config::Config;
 use crate::config::HookMode;
 use crate::config::Instances;
@@ -109,6 +111,8 @@ fn package(
         elsewhere: if wanted.databases.is_some() { None } else { default_right },
         databases: wanted.databases.clone().unwrap_or_default(),
         requested: None,
+        storage: StorageRights { requested: None, granted: wanted.capabilities.storage.or(default_right.map(|_| StorageRights::FIRST_PARTY)) },
+        http: HttpRights { requested: Vec::new(), granted: wanted.capabilities.http.clone() },
     };
     let settings: BTreeMap<String, String> = wanted.settings.iter().map(|(key, value)| (key.clone(), value.to_string())).collect();
     let defaults = GuestLimits::default();
@@ -129,7 +133,20 @@ fn package(
         None => HookDefaults { mode: HookMode::Audit, instances: Instances::Fresh },
     };
     let hook_grants = wanted.hooks.clone();
-    PluginPackage { name: wanted.name.to_string(), manifest, component, grants, settings, limits, rules, hook_grants, hook_defaults }
+    let (secrets, jobs) = (wanted.capabilities.secrets.clone(), wanted.capabilities.jobs.clone());
+    PluginPackage {
+        name: wanted.name.to_string(),
+        manifest,
+        component,
+        grants,
+        settings,
+        secrets,
+        jobs,
+        limits,
+        rules,
+        hook_grants,
+        hook_defaults,
+    }
 }
 
 /// Manifest and component of a plugin in a folder.
