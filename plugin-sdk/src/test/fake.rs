@@ -1,5 +1,9 @@
 //! A fake of every import, with the names and types of the generated ones.
 
+pub(crate) mod http;
+pub(crate) mod metric;
+pub(crate) mod secret;
+pub(crate) mod storage;
 pub(crate) mod transaction;
 
 use crate::database_read::StatementKind;
