@@ -10,6 +10,8 @@ mod body;
 mod client;
 mod connect;
 mod target;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;
