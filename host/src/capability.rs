@@ -354,7 +354,7 @@ fn stream_or_unit(name: &str) -> ResourceType {
         "input-stream" => ResourceType::host::<DynInputStream>(),
         "output-stream" => ResourceType::host::<DynOutputStream>(),
         "pollable" => ResourceType::host::<DynPollable>(),
-        "error" => ResourceType::host::<wasmtime::Error>(),
+        "error" | "io-error" => ResourceType::host::<wasmtime::Error>(),
         _ => ResourceType::host::<()>(),
     }
 }

@@ -193,7 +193,7 @@ mod tests {
         let file = std::env::temp_dir().join(format!("tidegate-secret-{}", std::process::id()));
         fs::write(&file, "from a file\n").unwrap();
         let text = format!(
-            "storage = {{ quota = '2 MiB', shared = true }}\nhttp = {{ allow = ['GET https://a.dev/v1/*'], private = ['http://10.0.0.1'] }}\n\
+            "storage = {{ quota = '2 MiB', shared = true }}\nhttp = {{ allow = ['GET https://a.dev/v1/*'], private = ['GET http://10.0.0.1'] }}\n\
              [secrets]\nkey = '${{KEY}}'\nother = {{ file = '{}' }}\n[jobs]\nnightly = {{ schedule = '0 3 * * *', deadline = '1m' }}\nas-it-is = {{}}\n",
             file.display()
         );

@@ -212,16 +212,27 @@ async fn exchange(
         biased;
         response = &mut response => response,
         closed = &mut connection => {
-            closed?;
+            closed.map_err(cause)?;
             ended = true;
             // It closed as it answered: what it read is still there.
             response.await
         }
-    }?;
+    };
+    let response = response.map_err(cause)?;
     let response = response.map(|body| {
         let body = Bounded::new(body, RESPONSE_BYTES, Error::HttpResponseBodySize, until);
         body.keeping(place).boxed_unsync()
     });
     let rest = async move { if ended { Ok(()) } else { connection.await.map_err(Error::Hyper) } };
     Ok((response, Box::new(rest)))
+}
+
+/// What the guest is told: where its own body ended the request, that.
+fn cause(error: hyper::Error) -> Error {
+    let inner = std::error::Error::source(&error).and_then(|source| source.downcast_ref::<Error>());
+    match inner {
+        Some(Error::HttpRequestBodySize(limit)) => Error::HttpRequestBodySize(*limit),
+        Some(Error::HttpResponseTimeout) => Error::HttpResponseTimeout,
+        _ => Error::Hyper(error),
+    }
 }
