@@ -28,11 +28,11 @@ use crate::config::capability::JobGrant;
 use crate::runtime::answer::CallError;
 use crate::runtime::component::Component;
 use crate::runtime::engine::Engine;
-use crate::runtime::engine::LoadError;
 use crate::runtime::engine::Links;
-use jobs::Job;
+use crate::runtime::engine::LoadError;
 use definition::DefinitionError;
 use definition::DefinitionRules;
+use jobs::Job;
 use manifest::Manifest;
 use manifest::ManifestError;
 

@@ -107,7 +107,10 @@ impl From<Error> for ToolError {
             Error::InvalidKey => ("INVALID_ARGUMENTS", "a key has 1 to 512 bytes and no control characters".to_owned(), None),
             Error::TooLarge(bytes) => ("TOO_LARGE", format!("a stored value has at most {bytes} bytes"), None),
             Error::OverQuota(usage) => {
-                let text = format!("this plugin stores {} of {} bytes and {} of {} keys", usage.bytes, usage.max_bytes, usage.keys, usage.max_keys);
+                let text = format!(
+                    "this plugin stores {} of {} bytes and {} of {} keys",
+                    usage.bytes, usage.max_bytes, usage.keys, usage.max_keys
+                );
                 ("TOO_LARGE", text, Some("delete something, or the operator can raise `storage`"))
             }
             Error::Conflict(_) => ("CONFLICT", "somebody else changed it in the meantime".to_owned(), Some("read it again and repeat")),

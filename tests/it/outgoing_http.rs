@@ -213,7 +213,8 @@ async fn the_host_puts_the_secret_in_and_the_guest_cannot_speak_for_it() {
 async fn answers_without_end_and_heads_without_measure_end_at_their_limits() {
     let server = Server::start().await;
     let (_host, client) = start(&server, "", &grant(&server)).await;
-    assert_eq!(run(&client, json!({ "url": server.url("/v1/bomb") })).await.code(), "TOO_LARGE");
+    let bomb = run(&client, json!({ "url": server.url("/v1/bomb") })).await;
+    assert_eq!(bomb.code(), "TOO_LARGE", "{}", bomb.text());
     assert!(run(&client, json!({ "url": server.url("/v1/headers") })).await.failed());
     assert_eq!(run(&client, json!({ "url": server.url("/v1/ok"), "method": "POST", "bytes": 2 << 20 })).await.code(), "TOO_LARGE");
     assert_eq!(run(&client, json!({ "url": server.url("/v1/ok"), "times": 64 })).await.text(), "200 hello");

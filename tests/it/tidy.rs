@@ -8,8 +8,22 @@ use crate::examples;
 use crate::guests;
 
 /// The layers of the host, topmost first: each uses only those after it.
-const LAYERS: [&str; 14] =
-    ["cli", "mcp", "dispatch", "plugin", "runtime", "capability", "bindings", "hook", "storage", "cache", "database", "call", "config", "telemetry"];
+const LAYERS: [&str; 14] = [
+    "cli",
+    "mcp",
+    "dispatch",
+    "plugin",
+    "runtime",
+    "capability",
+    "bindings",
+    "hook",
+    "storage",
+    "cache",
+    "database",
+    "call",
+    "config",
+    "telemetry",
+];
 
 /// The one upward path: `bindgen!` has to name the host's type behind a resource of the contract.
 const RESOURCE_TYPES: &str = "with: {";

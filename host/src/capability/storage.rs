@@ -80,7 +80,13 @@ impl storage::Host for State {
         Ok(deleted.map_err(|error| self.storage_error(error)))
     }
 
-    async fn list_keys(&mut self, scope: storage::Scope, prefix: String, after: Option<String>, limit: u32) -> ToGuest<Vec<storage::Listed>> {
+    async fn list_keys(
+        &mut self,
+        scope: storage::Scope,
+        prefix: String,
+        after: Option<String>,
+        limit: u32,
+    ) -> ToGuest<Vec<storage::Listed>> {
         self.enter()?;
         if let Err(error) = self.quota(scope) {
             return Ok(Err(error));

@@ -155,9 +155,8 @@ fn read_file(table: &Section<'_>, file: &Path) -> Option<String> {
 fn read_jobs(section: Section<'_>) -> BTreeMap<String, JobGrant> {
     let mut jobs = BTreeMap::new();
     for (name, mut table) in section.into_tables() {
-        let schedule = table.parsed("schedule", "five fields of cron, for example `\"0 3 * * *\"`", |text| {
-            Schedule::parse(text).map(|_| text.to_owned())
-        });
+        let schedule = table
+            .parsed("schedule", "five fields of cron, for example `\"0 3 * * *\"`", |text| Schedule::parse(text).map(|_| text.to_owned()));
         let every = table.duration("every", Duration::from_secs(1), Duration::from_hours(24 * 366));
         let deadline = table.duration("deadline", Duration::from_millis(100), Duration::from_hours(24));
         if schedule.is_some() && every.is_some() {
@@ -219,9 +218,15 @@ mod tests {
         )
         .unwrap_err();
         let all = problems.join("\n");
-        for part in
-            ["`plugins.x.storage`", "`plugins.x.http`", "`plugins.x.secrets.A`", "`NOT_SET`", "/nowhere/at/all", "jobs.a.schedule", "jobs.b.every"]
-        {
+        for part in [
+            "`plugins.x.storage`",
+            "`plugins.x.http`",
+            "`plugins.x.secrets.A`",
+            "`NOT_SET`",
+            "/nowhere/at/all",
+            "jobs.a.schedule",
+            "jobs.b.every",
+        ] {
             assert!(all.contains(part), "{part}: {all}");
         }
         assert!(!all.contains("hush"), "{all}");

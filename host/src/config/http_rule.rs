@@ -70,7 +70,9 @@ impl HostPattern {
     pub fn matches(&self, host: &str) -> bool {
         match self {
             Self::Exactly(exact) => exact == host,
-            Self::Below(parent) => host.strip_suffix(parent.as_str()).and_then(|rest| rest.strip_suffix('.')).is_some_and(|rest| !rest.is_empty()),
+            Self::Below(parent) => {
+                host.strip_suffix(parent.as_str()).and_then(|rest| rest.strip_suffix('.')).is_some_and(|rest| !rest.is_empty())
+            }
         }
     }
 }
@@ -120,7 +122,8 @@ impl PathPattern {
             "." | ".." => None,
             text => {
                 // What would have to be encoded on the wire is not written in rules; a star inside a segment means nothing.
-                let allowed = |c: char| c.is_ascii_graphic() && !matches!(c, '*' | '%' | '?' | '#' | '\\' | '"' | '<' | '>' | '`' | '{' | '}');
+                let allowed =
+                    |c: char| c.is_ascii_graphic() && !matches!(c, '*' | '%' | '?' | '#' | '\\' | '"' | '<' | '>' | '`' | '{' | '}');
                 text.chars().all(allowed).then(|| Segment::Exactly(text.to_owned()))
             }
         };
@@ -222,7 +225,9 @@ mod tests {
         let rule = HttpRule::parse("* https://*.acme.dev:8443/v1/**").unwrap();
         let matches = |host, at: &str| rule.matches("GET", HttpScheme::Https, host, 8443, &path(at));
         assert!(matches("a.acme.dev", "/v1") && matches("a.b.acme.dev", "/v1/x/y"));
-        for (host, at) in [("acme.dev", "/v1/x"), ("xacme.dev", "/v1/x"), (".acme.dev", "/v1/x"), ("a.acme.dev", "/v1x"), ("a.acme.dev", "/")] {
+        for (host, at) in
+            [("acme.dev", "/v1/x"), ("xacme.dev", "/v1/x"), (".acme.dev", "/v1/x"), ("a.acme.dev", "/v1x"), ("a.acme.dev", "/")]
+        {
             assert!(!matches(host, at), "{host}{at}");
         }
         assert!(!rule.matches("CONNECT", HttpScheme::Https, "a.acme.dev", 8443, &path("/v1")));

@@ -9,7 +9,7 @@ use croner::parser::Year;
 
 /// A pattern of cron that some moment matches.
 #[derive(Clone, Debug)]
-pub struct Schedule(Cron);
+pub struct Schedule(Box<Cron>);
 
 impl Schedule {
     /// Reads minute, hour, day of the month, month and day of the week; `None` when it is something else, or never comes.
@@ -19,7 +19,7 @@ impl Schedule {
             return None;
         }
         let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
-        let schedule = Self(parser.parse(text).ok()?);
+        let schedule = Self(Box::new(parser.parse(text).ok()?));
         schedule.next_after(0).is_some().then_some(schedule)
     }
 

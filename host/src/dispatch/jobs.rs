@@ -206,7 +206,9 @@ impl Dispatcher {
         let outcome = ended.as_ref().map_or_else(CallError::code, |_| "ok");
         match ended {
             Ok(text) => tracing::info!(plugin.id = %plugin, call.id = %call.id, outcome, "Job `{name}` of plugin `{plugin}` ran: {text}"),
-            Err(error) => tracing::warn!(plugin.id = %plugin, call.id = %call.id, outcome, "Job `{name}` of plugin `{plugin}` failed: {error}"),
+            Err(error) => {
+                tracing::warn!(plugin.id = %plugin, call.id = %call.id, outcome, "Job `{name}` of plugin `{plugin}` failed: {error}")
+            }
         }
         let label = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let labels = vec![label("plugin", plugin), label("job", name), label("outcome", outcome)];

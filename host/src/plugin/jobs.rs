@@ -79,9 +79,9 @@ impl JobDeclaration {
     fn when(&self) -> Result<When, String> {
         let name = &self.name;
         match (&self.schedule, &self.every) {
-            (Some(text), None) => Schedule::parse(text)
-                .map(When::Schedule)
-                .ok_or_else(|| format!("the `schedule` of `{name}` is not five fields of cron that some moment matches, for example `0 3 * * *`")),
+            (Some(text), None) => Schedule::parse(text).map(When::Schedule).ok_or_else(|| {
+                format!("the `schedule` of `{name}` is not five fields of cron that some moment matches, for example `0 3 * * *`")
+            }),
             (None, Some(text)) => humantime::parse_duration(text)
                 .ok()
                 .filter(|period| *period >= SHORTEST)

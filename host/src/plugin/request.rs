@@ -34,8 +34,7 @@ const HTTP_PARTS: usize = 16;
 const ENTRIES: usize = 32;
 
 /// Headers that cannot carry a secret: the connection's, and those that decide who is asked or how the body is read.
-const NO_AUTH_HEADERS: [&str; 8] =
-    ["connection", "content-length", "content-type", "cookie", "host", "te", "transfer-encoding", "upgrade"];
+const NO_AUTH_HEADERS: [&str; 8] = ["connection", "content-length", "content-type", "cookie", "host", "te", "transfer-encoding", "upgrade"];
 
 /// A request for one interface.
 #[derive(Clone, Debug)]

@@ -111,7 +111,10 @@ fn package(
         elsewhere: if wanted.databases.is_some() { None } else { default_right },
         databases: wanted.databases.clone().unwrap_or_default(),
         requested: None,
-        storage: StorageRights { requested: None, granted: wanted.capabilities.storage.or(default_right.map(|_| StorageRights::FIRST_PARTY)) },
+        storage: StorageRights {
+            requested: None,
+            granted: wanted.capabilities.storage.or(default_right.map(|_| StorageRights::FIRST_PARTY)),
+        },
         http: HttpRights { requested: Vec::new(), granted: wanted.capabilities.http.clone() },
     };
     let settings: BTreeMap<String, String> = wanted.settings.iter().map(|(key, value)| (key.clone(), value.to_string())).collect();

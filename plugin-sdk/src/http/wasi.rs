@@ -95,7 +95,7 @@ fn read_body(incoming: &IncomingBody) -> Result<Vec<u8>, Error> {
             Err(StreamError::Closed) => return Ok(body),
             Err(StreamError::LastOperationFailed(cause)) => {
                 let code = wasip2::http::types::http_error_code(&cause);
-                return Err(code.map_or_else(|| failed("the answer ended before its time"), error));
+                return Err(code.map_or_else(|| error_in(&cause.to_debug_string()), error));
             }
         }
     }
@@ -103,6 +103,18 @@ fn read_body(incoming: &IncomingBody) -> Result<Vec<u8>, Error> {
 
 fn failed(text: &str) -> Error {
     Error::Failed(text.to_owned())
+}
+
+/// What a host says that gives an error of the body no code, as wasmtime 48 does.
+fn error_in(words: &str) -> Error {
+    let words = words.to_lowercase();
+    if words.contains("body size exceeds") {
+        Error::TooLarge
+    } else if words.contains("timeout") {
+        Error::TimedOut
+    } else {
+        failed("the answer ended before its time")
+    }
 }
 
 fn error(code: ErrorCode) -> Error {

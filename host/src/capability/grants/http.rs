@@ -119,12 +119,17 @@ mod tests {
         let rights = HttpRights { requested: vec![request.clone()], granted: granted.clone() };
         assert_eq!(rights.permit(&target("GET", "api.acme.dev", "/v1/a")), Some(Permission { auth: Some(&auth), private: false }));
         assert!(rights.permit(&target("GET", "in.acme.dev", "/v1/a")).unwrap().private);
-        for (method, host, path) in
-            [("POST", "api.acme.dev", "/v1/a"), ("GET", "api.acme.dev", "/v1/a/b"), ("GET", "b.acme.dev", "/v1/a"), ("GET", "in.acme.dev", "/v2")]
-        {
+        for (method, host, path) in [
+            ("POST", "api.acme.dev", "/v1/a"),
+            ("GET", "api.acme.dev", "/v1/a/b"),
+            ("GET", "b.acme.dev", "/v1/a"),
+            ("GET", "in.acme.dev", "/v2"),
+        ] {
             assert_eq!(rights.permit(&target(method, host, path)), None, "{method} {host}{path}");
         }
-        for rights in [HttpRights { requested: Vec::new(), granted }, HttpRights { requested: vec![request], granted: HttpGrant::default() }] {
+        for rights in
+            [HttpRights { requested: Vec::new(), granted }, HttpRights { requested: vec![request], granted: HttpGrant::default() }]
+        {
             assert!(rights.is_empty());
             assert_eq!(rights.permit(&target("GET", "api.acme.dev", "/v1/a")), None);
         }
