@@ -109,7 +109,8 @@ async fn two_hosts_on_one_file_lose_no_increment() {
         assert_eq!(host.usage("p").await.unwrap(), Usage::default());
     }
     let mut tasks = tokio::task::JoinSet::new();
-    for host in hosts.iter().cycle().take(4).cloned() {
+    for host in hosts.iter().cycle().take(4) {
+        let host = host.clone();
         tasks.spawn(async move {
             for _ in 0..10 {
                 loop {
