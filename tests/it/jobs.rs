@@ -21,7 +21,7 @@ async fn a_job_runs_over_and_over_as_a_caller_of_its_own() {
     let folder = Folder::new();
     let host = host(&folder, "tick = {}").start().await;
     host.logs("Job `tick` of plugin `works` runs next at ").await;
-    host.logs("Job `tick` of plugin `works` ran: run 2, 0 missed").await;
+    host.logs("Job `tick` of plugin `works` ran: run 2, ").await;
     let client = host.connect(Era::Modern).await;
     // What the job stored for itself is not there for another caller.
     let seen = client.call("works_seen", json!({})).await.text();
@@ -53,7 +53,7 @@ async fn jobs_that_come_to_no_good_are_told_of_and_run_again() {
 async fn what_was_missed_while_no_host_was_there_is_made_up_for_by_one_run() {
     let folder = Folder::new();
     let first = host(&folder, "tick = {}").start().await;
-    first.logs("ran: run 1, 0 missed").await;
+    first.logs("ran: run 1, ").await;
     drop(first);
     // Nobody runs it meanwhile; two periods at least.
     tokio::time::sleep(Duration::from_millis(2_500)).await;

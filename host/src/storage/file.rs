@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::time::Duration;
+use std::time::Instant;
 
 use sqlx::Row;
 use sqlx::Sqlite;
@@ -64,10 +65,20 @@ impl StoreFile {
             // A write that was answered survives a loss of power, not only the end of the process.
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY);
-        let pool = SqlitePoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(BUSY).connect_with(options).await;
-        let pool = pool.map_err(|error| unusable(error.to_string()))?;
+        let until = Instant::now() + BUSY;
+        loop {
+            match Self::connect(options.clone()).await {
+                // Another host makes the file right now, which SQLite does not wait for.
+                Err(error) if is_busy(&error) && Instant::now() < until => tokio::time::sleep(Duration::from_millis(20)).await,
+                connected => return connected.map_err(|error| unusable(error.to_string())),
+            }
+        }
+    }
+
+    async fn connect(options: SqliteConnectOptions) -> Result<Self, sqlx::Error> {
+        let pool = SqlitePoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(BUSY).connect_with(options).await?;
         for table in schema::TABLES {
-            sqlx::query(table).execute(&pool).await.map_err(|error| unusable(error.to_string()))?;
+            sqlx::query(table).execute(&pool).await?;
         }
         Ok(Self { pool })
     }
@@ -209,6 +220,12 @@ fn number(row: &SqliteRow, column: usize) -> Result<u64, StorageError> {
 
 fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// Whether the file is in use by somebody else: `SQLITE_BUSY` or `SQLITE_LOCKED`, also in their longer forms.
+fn is_busy(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok());
+    code.is_some_and(|code| matches!(code & 0xff, 5 | 6))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` hands over")]

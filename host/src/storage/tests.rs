@@ -141,18 +141,9 @@ async fn without_a_folder_or_with_a_damaged_file_nothing_is_kept_and_it_says_so(
     let nowhere = Storage::default();
     assert!(matches!(nowhere.get(shared("p"), "k").await, Err(StorageError::NoFolder)));
     let folder = folder("damaged");
-    folder::make(&folder);
+    crate::cache::disk::folder::create_private(&folder).unwrap();
     std::fs::write(folder.join("storage.db"), [7; 8192]).unwrap();
     let storage = Storage::new(Some(folder.clone()));
     assert!(matches!(storage.get(shared("p"), "k").await, Err(StorageError::Unusable { .. })));
     std::fs::remove_dir_all(&folder).unwrap();
-}
-
-/// A folder as the host makes it.
-mod folder {
-    use std::path::Path;
-
-    pub(super) fn make(folder: &Path) {
-        crate::cache::disk::folder::create_private(folder).unwrap();
-    }
 }

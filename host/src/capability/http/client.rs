@@ -75,6 +75,12 @@ impl HttpClient {
         Self { resolver, roots: TlsRoots::default(), places: Mutex::default() }
     }
 
+    /// The same, trusting these roots in place of the system's.
+    #[cfg(test)]
+    pub(super) fn trusting(self, roots: rustls::RootCertStore) -> Self {
+        Self { roots: TlsRoots::trusting(roots), ..self }
+    }
+
     /// Sends a request of a guest, until `until`, when its grants let it out.
     pub(super) async fn send(
         &self,

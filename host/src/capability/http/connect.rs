@@ -83,6 +83,13 @@ pub(super) async fn connect(addresses: &[SocketAddr], aim: &Aim, tls: &TlsRoots)
 pub(super) struct TlsRoots(tokio::sync::OnceCell<Arc<ClientConfig>>);
 
 impl TlsRoots {
+    /// These in place of the system's.
+    #[cfg(test)]
+    pub(super) fn trusting(roots: RootCertStore) -> Self {
+        let config = config(roots).expect("the provider has safe versions");
+        Self(tokio::sync::OnceCell::new_with(Some(Arc::new(config))))
+    }
+
     async fn config(&self) -> Result<Arc<ClientConfig>, Error> {
         let read = || async {
             let read = tokio::task::spawn_blocking(system_roots).await;
@@ -100,6 +107,11 @@ fn system_roots() -> Result<ClientConfig, Error> {
         tracing::warn!(errors = ?found.errors, "This machine has no certificates to trust, so plugins reach nothing over TLS");
         return Err(Error::ConfigurationError);
     }
+    config(roots)
+}
+
+fn config(roots: RootCertStore) -> Result<ClientConfig, Error> {
+    // Named, because another library of the process may bring a provider of its own.
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let config = config.map_err(|_| Error::ConfigurationError)?;

@@ -11,6 +11,9 @@ use std::time::Instant;
 use http::Request;
 use http_body_util::BodyExt;
 use http_body_util::Empty;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::pem::PemObject;
 use tokio::io::AsyncReadExt;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
@@ -24,8 +27,10 @@ use crate::call::CallId;
 use crate::capability::Guest;
 use crate::capability::GuestLimits;
 use crate::capability::grants::Grants;
+use crate::capability::grants::http::Auth;
 use crate::capability::grants::http::HttpRequestRight;
 use crate::capability::grants::http::HttpRights;
+use crate::config::Secret;
 use crate::config::capability::HttpGrant;
 use crate::config::http_rule::HostPattern;
 use crate::config::http_rule::HttpRule;
@@ -191,5 +196,75 @@ async fn a_name_that_is_nowhere_and_a_server_without_a_certificate_are_no_answer
     let sent = send(&client, &guest("a.acme.dev", port, true), &format!("https://a.acme.dev:{port}/")).await;
     // A machine without any roots says so before it asks.
     assert!(matches!(sent, Err(Error::Tls(_) | Error::ConfigurationError)), "{sent:?}");
+    task.abort();
+}
+
+/// A server behind TLS, with a certificate of the test authority for `api.acme.dev`; it answers with the head that it was sent.
+async fn tls_server() -> (u16, tokio::task::JoinHandle<()>) {
+    let certificate = CertificateDer::from_pem_slice(include_bytes!("tests/server.pem")).unwrap();
+    let key = PrivateKeyDer::from_pem_slice(include_bytes!("tests/server.key")).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let config = config.with_no_client_auth().with_single_cert(vec![certificate], key).unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let task = tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let Ok(mut stream) = acceptor.accept(stream).await else { continue };
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                match stream.read_u8().await {
+                    Ok(byte) => head.push(byte),
+                    Err(_) => break,
+                }
+            }
+            let answer = [format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", head.len()).into_bytes(), head].concat();
+            let _ = stream.write_all(&answer).await;
+            let _ = stream.shutdown().await;
+        }
+    });
+    (port, task)
+}
+
+fn authority() -> rustls::RootCertStore {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(include_bytes!("tests/authority.pem")).unwrap()).unwrap();
+    roots
+}
+
+#[tokio::test]
+async fn over_tls_the_certificate_is_for_the_name_and_not_for_the_address() {
+    let (port, task) = tls_server().await;
+    let client = HttpClient::new(Scripted::new(&["127.0.0.1", "127.0.0.1"])).trusting(authority());
+    let head = send(&client, &guest("api.acme.dev", port, true), &format!("https://api.acme.dev:{port}/a")).await.unwrap();
+    assert!(head.starts_with("GET /a HTTP/1.1\r\n"), "{head}");
+    // The same server under another name, and by its address.
+    let sent = send(&client, &guest("evil.acme.dev", port, true), &format!("https://evil.acme.dev:{port}/a")).await;
+    assert!(matches!(sent, Err(Error::Tls(_))), "{sent:?}");
+    let sent = send(&client, &guest("127.0.0.1", port, true), &format!("https://127.0.0.1:{port}/a")).await;
+    assert!(matches!(sent, Err(Error::Tls(_))), "{sent:?}");
+    // The same name, and nobody who vouches for it.
+    let stranger = HttpClient::new(Scripted::new(&["127.0.0.1"])).trusting(rustls::RootCertStore::empty());
+    let sent = send(&stranger, &guest("api.acme.dev", port, true), &format!("https://api.acme.dev:{port}/a")).await;
+    assert!(matches!(sent, Err(Error::Tls(_))), "{sent:?}");
+    task.abort();
+}
+
+#[tokio::test]
+async fn a_secret_goes_over_tls_to_its_host_and_in_the_clear_to_nobody_else() {
+    let (port, task) = tls_server().await;
+    let client = HttpClient::new(Scripted::new(&["127.0.0.1", "127.0.0.1"])).trusting(authority());
+    let mut guest = guest("api.acme.dev", port, true);
+    guest.grants.http.requested[0].auth = Some(Auth { secret: "key".into(), header: "x-api-key".into(), scheme: None });
+    guest.secrets.insert("key".into(), Secret::new("hush-hush"));
+    let head = send(&client, &guest, &format!("https://api.acme.dev:{port}/a")).await.unwrap();
+    assert!(head.contains("x-api-key: hush-hush\r\n"), "{head}");
+    let sent = send(&client, &guest, &format!("http://api.acme.dev:{port}/a")).await;
+    assert!(matches!(sent, Err(Error::HttpRequestDenied)), "{sent:?}");
+    // What no header can carry is not cut to fit.
+    guest.secrets.insert("key".into(), Secret::new("hush\nhush"));
+    let sent = send(&client, &guest, &format!("https://api.acme.dev:{port}/a")).await;
+    assert!(matches!(sent, Err(Error::ConfigurationError)), "{sent:?}");
     task.abort();
 }
