@@ -23,6 +23,7 @@ mod statement;
 mod storage;
 pub mod transaction;
 pub(crate) mod value;
+pub mod vault;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -58,6 +59,7 @@ use crate::hook::kept::Kept;
 use crate::hook::statements::Hooks;
 use crate::storage::Storage;
 use crate::telemetry::metrics::Metrics;
+use crate::vault::Vaults;
 use call_reads::CallReads;
 use catalog_memory::CatalogMemory;
 use grants::Grants;
@@ -86,6 +88,8 @@ pub struct Services {
     pub storage: Arc<Storage>,
     /// Figures of plugins.
     pub metrics: Arc<Metrics>,
+    /// Folders for backups and exports.
+    pub vaults: Vaults,
     /// What sends their requests.
     pub http: Arc<HttpClient>,
 }

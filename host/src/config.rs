@@ -9,6 +9,7 @@ mod location;
 mod outage;
 pub mod schedule;
 mod section;
+pub mod vault;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use capability::PluginCapabilities;
+use vault::VaultConfig;
 pub use outage::BreakerConfig;
 pub use outage::ReplicaConfig;
 pub use outage::RetryConfig;
@@ -558,6 +560,8 @@ pub struct Config {
     pub result_cache: CacheConfig,
     /// Where compiled components are kept between runs; none means that they are compiled at each start.
     pub cache: Option<PathBuf>,
+    /// Folders for backups and exports, by name.
+    pub vaults: BTreeMap<String, VaultConfig>,
     /// Where what plugins keep is; none means that they can keep nothing.
     pub state: Option<PathBuf>,
 }

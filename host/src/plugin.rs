@@ -183,6 +183,7 @@ impl Plugin {
         let mut grants = Grants { requested: requested(&manifest), ..source.grants };
         grants.storage.requested = manifest.storage_request();
         grants.http.requested = http;
+        grants.vaults.requested = manifest.capabilities.contains_key("vault");
         let (settings, secrets) = (source.settings, source.secrets);
         let guest = Guest { id: manifest.plugin.id.clone(), grants, settings, secrets, limits: source.limits };
         let (hook_grants, hook_defaults) = (source.hook_grants, source.hook_defaults);

@@ -8,7 +8,7 @@ use crate::examples;
 use crate::guests;
 
 /// The layers of the host, topmost first: each uses only those after it.
-const LAYERS: [&str; 14] = [
+const LAYERS: [&str; 15] = [
     "cli",
     "mcp",
     "dispatch",
@@ -18,6 +18,7 @@ const LAYERS: [&str; 14] = [
     "bindings",
     "hook",
     "storage",
+    "vault",
     "cache",
     "database",
     "call",

@@ -5,6 +5,7 @@
 
 pub mod http;
 pub mod storage;
+pub mod vault;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use crate::database::error::DatabaseError;
 use crate::database::error::ErrorKind;
 use http::HttpRights;
 use storage::StorageRights;
+use vault::VaultRights;
 
 /// What the operator gave one plugin.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,6 +34,8 @@ pub struct Grants {
     pub storage: StorageRights,
     /// Where it may send requests.
     pub http: HttpRights,
+    /// The vaults that it may use.
+    pub vaults: VaultRights,
 }
 
 impl Grants {

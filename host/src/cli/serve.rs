@@ -32,6 +32,7 @@ use crate::mcp::server::Server;
 use crate::mcp::server::ServerOptions;
 use crate::plugin::source;
 use crate::storage::Storage;
+use crate::vault::Vaults;
 
 /// Options of `serve`.
 #[derive(Debug, Args)]
@@ -164,7 +165,8 @@ pub(super) async fn compose(config: &Config) -> Result<Arc<Dispatcher>, Failure>
         DispatchOptions { concurrent_calls: config.server.max_concurrent_calls, cache: config.cache.clone(), ..DispatchOptions::default() };
     let cache = open_cache(config, &databases)?;
     let storage = Arc::new(Storage::new(config.state.clone()));
-    let services = Services { databases, cache: Some(cache), cache_scope: config.result_cache.scope, storage, ..Services::default() };
+    let (cache_scope, vaults) = (config.result_cache.scope, Vaults::new(&config.vaults));
+    let services = Services { databases, cache: Some(cache), cache_scope, storage, vaults, ..Services::default() };
     Ok(Dispatcher::start(services, packages, &options).await?)
 }
 

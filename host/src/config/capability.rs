@@ -1,4 +1,4 @@
-//! What the operator lets one plugin use beside databases: `storage`, `http`, `secrets` and `jobs` of `[plugins.NAME]`.
+//! What the operator lets one plugin use beside databases: `storage`, `http`, `secrets`, `jobs` and `vaults` of `[plugins.NAME]`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,6 +10,8 @@ use super::http_rule::EXPECTED_RULE;
 use super::http_rule::HttpRule;
 use super::schedule::Schedule;
 use super::section::Section;
+use super::vault;
+use super::vault::VaultRight;
 
 /// The least and the most that a plugin can be let store.
 const STORAGE: (u64, u64) = (1 << 10, 1 << 30);
@@ -65,6 +67,8 @@ pub struct PluginCapabilities {
     pub secrets: BTreeMap<String, Secret>,
     /// Its jobs that are switched on, by name; default none.
     pub jobs: BTreeMap<String, JobGrant>,
+    /// The vaults that it may use, by name. None means the default: all of them for a plugin that is part of the program, none for others.
+    pub vaults: Option<BTreeMap<String, VaultRight>>,
 }
 
 /// Takes what belongs to this file out of `[plugins.NAME]`.
@@ -74,6 +78,7 @@ pub(super) fn read(section: &mut Section<'_>) -> PluginCapabilities {
         http: read_http(section),
         secrets: section.optional_table("secrets").map(read_secrets).unwrap_or_default(),
         jobs: section.optional_table("jobs").map(read_jobs).unwrap_or_default(),
+        vaults: vault::read_rights(section),
     }
 }
 

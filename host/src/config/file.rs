@@ -1,6 +1,6 @@
 //! Reads `tidegate.toml`, the options and the environment into a checked [`Config`].
 //!
-//! The file's tables are `[databases.NAME]`, `[plugins.NAME]`, `[server]` and `[cache]`; the README lists every key. All problems are
+//! The file's tables are `[databases.NAME]`, `[plugins.NAME]`, `[vaults.NAME]`, `[server]` and `[cache]`; the README lists every key. All problems are
 //! reported at once, each with its line and key.
 
 use std::collections::BTreeMap;
@@ -43,6 +43,7 @@ use super::environment;
 use super::outage;
 use super::section::Document;
 use super::section::Section;
+use super::vault;
 
 /// The file that is read when no other is named and it is in the current folder.
 pub const FILE_NAME: &str = "tidegate.toml";
@@ -189,8 +190,9 @@ fn read_root(mut root: Section<'_>, folder: &Path) -> Config {
     let state = server.path("state_dir");
     let server = read_server(server);
     let result_cache = cache::read(root.table("cache"));
+    let vaults = vault::read(root.table("vaults"));
     root.finish();
-    Config { databases, plugins, server, result_cache, cache: None, state }
+    Config { databases, plugins, server, result_cache, cache: None, vaults, state }
 }
 
 fn read_database(name: &str, mut section: Section<'_>, folder: &Path) -> Option<DatabaseConfig> {

@@ -19,7 +19,7 @@ use crate::hook::Kind;
 const FREE: [&str; 8] = ["content", "hook", "input", "log", "progress", "rows", "settings", "types"];
 
 /// Interfaces that a manifest can request.
-const RIGHTS: [&str; 12] = [
+const RIGHTS: [&str; 13] = [
     "cache",
     "catalog",
     "changes",
@@ -32,6 +32,7 @@ const RIGHTS: [&str; 12] = [
     "secret-reveal",
     "storage",
     "transaction",
+    "vault",
 ];
 
 /// Hooks of one plugin.

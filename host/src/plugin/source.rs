@@ -20,6 +20,7 @@ use crate::capability::GuestLimits;
 use crate::capability::grants::Grants;
 use crate::capability::grants::http::HttpRights;
 use crate::capability::grants::storage::StorageRights;
+use crate::capability::grants::vault::VaultRights;
 use crate::config::Config;
 use crate::config::HookMode;
 use crate::config::Instances;
@@ -28,6 +29,7 @@ use crate::config::PluginName;
 use crate::config::PluginSource;
 use crate::config::Right;
 use crate::config::Schemas;
+use crate::config::vault::VaultRight;
 use crate::runtime::engine::COMPONENT_BYTES;
 
 /// Why the files of a plugin were not read. Blame: the operator.
@@ -116,6 +118,11 @@ fn package(
             granted: wanted.capabilities.storage.or(default_right.map(|_| StorageRights::FIRST_PARTY)),
         },
         http: HttpRights { requested: Vec::new(), granted: wanted.capabilities.http.clone() },
+        vaults: VaultRights {
+            requested: false,
+            elsewhere: if wanted.capabilities.vaults.is_some() { None } else { default_right.map(|_| VaultRight::Write) },
+            granted: wanted.capabilities.vaults.clone().unwrap_or_default(),
+        },
     };
     let settings: BTreeMap<String, String> = wanted.settings.iter().map(|(key, value)| (key.clone(), value.to_string())).collect();
     let defaults = GuestLimits::default();
