@@ -20,10 +20,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use capability::PluginCapabilities;
-use vault::VaultConfig;
 pub use outage::BreakerConfig;
 pub use outage::ReplicaConfig;
 pub use outage::RetryConfig;
+use vault::VaultConfig;
 
 /// The operator's name for a database: 1 to 64 letters, digits, `_` or `-`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -29,6 +29,8 @@ pub mod shared {
             "tidegate:plugin/cache@0.1.0/table": [#[derive(PartialEq)]],
             "tidegate:plugin/cache@0.1.0/selection": [#[derive(PartialEq)]],
             "tidegate:plugin/transaction@0.1.0/options": [#[derive(PartialEq)]],
+            "tidegate:plugin/vault@0.1.0/blob": [#[derive(PartialEq)]],
+            "tidegate:plugin/vault@0.1.0/error": [#[derive(PartialEq)]],
             "tidegate:plugin/storage@0.1.0/entry": [#[derive(PartialEq)]],
             "tidegate:plugin/storage@0.1.0/expected": [#[derive(PartialEq)]],
             "tidegate:plugin/storage@0.1.0/listed": [#[derive(PartialEq)]],

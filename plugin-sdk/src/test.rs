@@ -14,7 +14,7 @@
 //! assert_eq!(rows.next(10), [[1.into()]]);
 //! ```
 //!
-//! Every import is there: catalog, reading, writing, administration, transactions, storage, secrets, metrics, HTTP, settings, log, progress
+//! Every import is there: catalog, reading, writing, administration, transactions, storage, vaults, secrets, metrics, HTTP, settings, log, progress
 //! and changes. Statements are
 //! answered by their text; one that was not announced fails with a message that shows it. What a plugin did is in
 //! [`Host::events`].
@@ -197,6 +197,7 @@ pub(crate) struct State {
     pub(crate) cached: BTreeMap<String, ResultRows>,
     pub(crate) storage: fake::storage::Store,
     pub(crate) secrets: BTreeMap<String, String>,
+    pub(crate) vaults: BTreeMap<String, fake::vault::Vault>,
     pub(crate) responses: BTreeMap<(String, String), Result<http::Response, http::Error>>,
     pub(crate) events: Vec<Event>,
 }
@@ -291,6 +292,24 @@ impl Host {
     #[must_use]
     pub fn storage_quota(self, bytes: u64, shared: bool) -> Self {
         self.with(|state| state.storage.limit(bytes, shared))
+    }
+
+    /// Gives the plugin a vault that holds so many bytes.
+    #[must_use]
+    pub fn vault(self, name: &str, max_bytes: u64) -> Self {
+        self.with(|state| state.vaults.entry(name.to_owned()).or_default().max_bytes = max_bytes)
+    }
+
+    /// Puts something into a vault of the plugin.
+    #[must_use]
+    pub fn blob(self, vault: &str, name: &str, bytes: &[u8]) -> Self {
+        self.with(|state| state.vaults.entry(vault.to_owned()).or_default().blobs.insert(name.to_owned(), bytes.to_vec()))
+    }
+
+    /// What is in a vault of the plugin under a name.
+    #[must_use]
+    pub fn find_blob(&self, vault: &str, name: &str) -> Option<Vec<u8>> {
+        self.0.borrow().vaults.get(vault)?.blobs.get(name).cloned()
     }
 
     /// Gives the plugin a secret.

@@ -133,8 +133,56 @@ async fn a_secret_is_held_without_being_seen_and_is_in_no_log() {
 
 #[tokio::test]
 async fn to_see_a_secret_is_a_right_of_its_own() {
-    let capabilities = "[capabilities]\nstorage = { reason = \"R.\" }\nmetric = { reason = \"R.\" }\nsecret = { reason = \"R.\" }\n";
+    let capabilities = "[capabilities]\nstorage = { reason = \"R.\" }\nmetric = { reason = \"R.\" }\nsecret = { reason = \"R.\" }\nvault = { reason = \"R.\" }\n";
     let ended = Host::new().requesting(guests::KEEPS, capabilities, "").run(&["check"]).await;
     assert_eq!(ended.code, Some(3), "{}{}", ended.stdout, ended.stderr);
     assert!(ended.stderr.contains("it imports `secret-reveal`"), "{}", ended.stderr);
+}
+
+/// A host with the guest `keeps` and two vaults in `folder`.
+async fn start_with_vaults(folder: &Folder, keys: &str) -> (HttpHost, Client) {
+    let vault = |name: &str, max: &str| format!("path = {:?}\nmax = {max:?}", folder.path().join(name));
+    let host = Host::new()
+        .database("main", "sqlite::memory:", "")
+        .table("vaults.small", &vault("small", "1 MiB"))
+        .table("vaults.large", &vault("large", "100 MiB"))
+        .guest(guests::KEEPS, keys)
+        .start()
+        .await;
+    let client = host.connect(Era::Modern).await;
+    (host, client)
+}
+
+#[tokio::test]
+async fn a_vault_takes_what_is_large_and_holds_no_more_than_it_may() {
+    let folder = Folder::new();
+    let (_host, client) = start_with_vaults(&folder, "vaults = { small = \"write\", large = \"write\" }").await;
+    let put =
+        async |vault: &str, bytes: usize| client.call("keeps_deposit", json!({ "vault": vault, "name": "a.sql", "bytes": bytes })).await;
+    assert_eq!(put("large", 5_000_000).await.text(), "5000000 bytes");
+    assert_eq!(put("large", 1).await.code(), "EXISTS");
+    let found = client.call("keeps_withdraw", json!({ "vault": "large", "name": "a.sql" })).await.text();
+    assert_eq!(found, "5000000 of 5000000 bytes");
+    assert_eq!(put("small", 5_000_000).await.code(), "TOO_LARGE");
+    let half = json!({ "vault": "small", "name": "half", "bytes": 1000, "panic": true });
+    assert_eq!(client.call("keeps_deposit", half).await.code(), "PLUGIN_FAILED");
+    assert_eq!(client.call("keeps_blobs", json!({ "vault": "small" })).await.text(), "");
+    assert_eq!(std::fs::read_dir(folder.path().join("small")).unwrap().count(), 0, "nothing half written is left");
+}
+
+#[tokio::test]
+async fn a_vault_takes_a_grant_and_writing_one_of_its_own() {
+    let folder = Folder::new();
+    let (_host, client) = start_with_vaults(&folder, "vaults = { small = \"read\" }").await;
+    for vault in ["small", "large", "other", "../small"] {
+        let put = client.call("keeps_deposit", json!({ "vault": vault, "name": "a", "bytes": 1 })).await;
+        assert_eq!(put.code(), "ACCESS_DENIED", "{vault}");
+        let list = client.call("keeps_blobs", json!({ "vault": vault })).await;
+        assert_eq!(list.failed(), vault != "small", "{vault}");
+    }
+    for name in ["../../secret", "/etc/passwd", ".aside-1", "a/b"] {
+        let got = client.call("keeps_withdraw", json!({ "vault": "small", "name": name })).await;
+        assert_eq!(got.code(), "INVALID_ARGUMENTS", "{name}");
+    }
+    assert_eq!(client.call("keeps_withdraw", json!({ "vault": "small", "name": "a" })).await.code(), "NOT_FOUND");
 }

@@ -76,7 +76,25 @@ async fn a_vault_holds_no_more_than_it_may_also_when_several_write() {
 #[tokio::test]
 async fn a_name_is_no_path_and_a_link_is_no_blob() {
     let vault = vault("names", 1000);
-    for name in ["", ".", "..", "../a", "a/b", "a\\b", "/etc/passwd", ".hidden", ".aside-1", "A", "a ", "a\n", "a\0", "c:a", "é", "a.", &"a".repeat(129)] {
+    for name in [
+        "",
+        ".",
+        "..",
+        "../a",
+        "a/b",
+        "a\\b",
+        "/etc/passwd",
+        ".hidden",
+        ".aside-1",
+        "A",
+        "a ",
+        "a\n",
+        "a\0",
+        "c:a",
+        "é",
+        "a.",
+        &"a".repeat(129),
+    ] {
         assert!(matches!(vault.put(name, true).await, Err(VaultError::Name)), "{name:?}");
         assert!(matches!(vault.get(name).await, Err(VaultError::Name)), "{name:?}");
         assert!(matches!(vault.delete(name).await, Err(VaultError::Name)), "{name:?}");
@@ -99,9 +117,8 @@ async fn blobs_are_listed_by_prefix_in_pages_and_an_empty_vault_is_no_error() {
     for name in ["main-2", "main-1", "other"] {
         put(&vault, name, b"x", false).await.unwrap();
     }
-    let list = async |prefix, after, limit| {
-        vault.list(prefix, after, limit).await.unwrap().into_iter().map(|blob| blob.name).collect::<Vec<_>>()
-    };
+    let list =
+        async |prefix, after, limit| vault.list(prefix, after, limit).await.unwrap().into_iter().map(|blob| blob.name).collect::<Vec<_>>();
     assert_eq!(list("main-", None, 10).await, ["main-1", "main-2"]);
     assert_eq!(list("", Some("main-1"), 1).await, ["main-2"]);
     std::fs::remove_dir_all(&vault.path).unwrap();

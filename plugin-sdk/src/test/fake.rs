@@ -5,6 +5,7 @@ pub(crate) mod metric;
 pub(crate) mod secret;
 pub(crate) mod storage;
 pub(crate) mod transaction;
+pub(crate) mod vault;
 
 use crate::database_read::StatementKind;
 use crate::test::Answer;

@@ -14,6 +14,7 @@ use tidegate_plugin::secret;
 use tidegate_plugin::storage;
 use tidegate_plugin::storage::Expected;
 use tidegate_plugin::storage::Scope;
+use tidegate_plugin::vault;
 
 /// Whose keys are meant.
 fn scope(shared: bool) -> Scope {
@@ -172,4 +173,59 @@ tool!(Hold, "hold", "Signs with a secret, or tells it.", |self| {
     Ok(format!("{} {signature}", secret.name()))
 });
 
-tidegate_plugin::export!(tools: [Put, Get, Keys, Increase, FloodStorage, FloodCalls, FloodMetrics, Hold]);
+/// The arguments of `deposit`.
+#[derive(Deserialize, JsonSchema)]
+pub struct Deposit {
+    /// The vault.
+    vault: String,
+    /// The name.
+    name: String,
+    /// How many bytes.
+    bytes: usize,
+    /// Whether to go away in the middle.
+    #[serde(default)]
+    panic: bool,
+}
+
+tool!(Deposit, "deposit", "Puts so many bytes into a vault.", |self| {
+    let writer = vault::put(&self.vault, &self.name, false)?;
+    writer.write(&vec![b'x'; self.bytes])?;
+    assert!(!self.panic, "it was told to");
+    Ok(format!("{} bytes", writer.finish()?.bytes))
+});
+
+/// The arguments of `withdraw`.
+#[derive(Deserialize, JsonSchema)]
+pub struct Withdraw {
+    /// The vault.
+    vault: String,
+    /// The name.
+    name: String,
+}
+
+tool!(Withdraw, "withdraw", "Reads from a vault and tells how many bytes there are.", |self| {
+    let reader = vault::get(&self.vault, &self.name)?;
+    let mut bytes = 0;
+    loop {
+        let read = reader.read(u32::MAX)?;
+        if read.is_empty() {
+            break;
+        }
+        bytes += read.len();
+    }
+    Ok(format!("{bytes} of {} bytes", reader.describe().bytes))
+});
+
+/// The arguments of `blobs`.
+#[derive(Deserialize, JsonSchema)]
+pub struct Blobs {
+    /// The vault.
+    vault: String,
+}
+
+tool!(Blobs, "blobs", "Lists what is in a vault.", |self| {
+    let blobs = vault::list(&self.vault, "", None, 100)?;
+    Ok(blobs.into_iter().map(|blob| blob.name).collect::<Vec<_>>().join(" "))
+});
+
+tidegate_plugin::export!(tools: [Put, Get, Keys, Increase, FloodStorage, FloodCalls, FloodMetrics, Hold, Deposit, Withdraw, Blobs]);
