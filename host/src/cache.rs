@@ -14,6 +14,7 @@
 //! shared   Redis or Valkey                    hits and invalidations across replicas
 //! ```
 
+pub mod bytes;
 mod digest;
 pub(crate) mod disk;
 mod entry;

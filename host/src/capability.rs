@@ -4,6 +4,7 @@
 //! goes out is an error that the guest can act on; a trap is for what no honest guest does.
 
 pub(crate) mod cache;
+mod cache_bytes;
 pub mod call_reads;
 mod catalog;
 pub mod catalog_memory;
@@ -49,6 +50,7 @@ use wasmtime_wasi::random::WasiRandomView;
 
 use crate::bindings;
 use crate::cache::Cache;
+use crate::cache::bytes::PluginBytes;
 use crate::call::Call;
 use crate::config::CacheScope;
 use crate::config::Secret;
@@ -88,6 +90,8 @@ pub struct Services {
     pub storage: Arc<Storage>,
     /// Figures of plugins.
     pub metrics: Arc<Metrics>,
+    /// Bytes that plugins keep for a while.
+    pub bytes: Arc<PluginBytes>,
     /// Folders for backups and exports.
     pub vaults: Vaults,
     /// What sends their requests.
@@ -196,6 +200,8 @@ pub struct State {
     log: log::Budget,
     progress: progress::Pace,
     http: HttpState,
+    /// Whether the operator was told in this call that something cannot be used.
+    told_unusable: bool,
     table: ResourceTable,
     wasi: WasiCtx,
 }
@@ -219,6 +225,7 @@ impl State {
             hook: None,
             log: log::Budget::default(),
             progress: progress::Pace::default(),
+            told_unusable: false,
             table,
             wasi,
         }
@@ -234,6 +241,7 @@ impl State {
         self.meter.restart();
         self.log = log::Budget::default();
         self.progress = progress::Pace::default();
+        self.told_unusable = false;
     }
 
     /// Whether the guest holds nothing of the host any more.

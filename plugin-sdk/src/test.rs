@@ -196,6 +196,7 @@ pub(crate) struct State {
     pub(crate) settings: BTreeMap<String, String>,
     pub(crate) cached: BTreeMap<String, ResultRows>,
     pub(crate) storage: fake::storage::Store,
+    pub(crate) bytes: BTreeMap<String, Vec<u8>>,
     pub(crate) secrets: BTreeMap<String, String>,
     pub(crate) vaults: BTreeMap<String, fake::vault::Vault>,
     pub(crate) responses: BTreeMap<(String, String), Result<http::Response, http::Error>>,

@@ -117,6 +117,17 @@ async fn a_flood_of_names_and_labels_is_dropped_and_told_once() {
 }
 
 #[tokio::test]
+async fn bytes_are_kept_between_calls_and_not_between_hosts() {
+    let folder = Folder::new();
+    let (host, client) = start(&folder, "").await;
+    assert_eq!(client.call("keeps_remember", json!({ "key": "k", "value": "v" })).await.text(), "nothing");
+    assert_eq!(client.call("keeps_remember", json!({ "key": "k" })).await.text(), "v");
+    drop((client, host));
+    let (_host, client) = start(&folder, "").await;
+    assert_eq!(client.call("keeps_remember", json!({ "key": "k" })).await.text(), "nothing");
+}
+
+#[tokio::test]
 async fn a_secret_is_held_without_being_seen_and_is_in_no_log() {
     let folder = Folder::new();
     let file = folder.path().join("key");
@@ -133,7 +144,7 @@ async fn a_secret_is_held_without_being_seen_and_is_in_no_log() {
 
 #[tokio::test]
 async fn to_see_a_secret_is_a_right_of_its_own() {
-    let capabilities = "[capabilities]\nstorage = { reason = \"R.\" }\nmetric = { reason = \"R.\" }\nsecret = { reason = \"R.\" }\nvault = { reason = \"R.\" }\n";
+    let capabilities = "[capabilities]\nstorage = { reason = \"R.\" }\nmetric = { reason = \"R.\" }\nsecret = { reason = \"R.\" }\nvault = { reason = \"R.\" }\ncache-bytes = { reason = \"R.\" }\n";
     let ended = Host::new().requesting(guests::KEEPS, capabilities, "").run(&["check"]).await;
     assert_eq!(ended.code, Some(3), "{}{}", ended.stdout, ended.stderr);
     assert!(ended.stderr.contains("it imports `secret-reveal`"), "{}", ended.stderr);

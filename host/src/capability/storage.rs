@@ -31,7 +31,7 @@ impl State {
     }
 
     /// Tells the guest what it can act on, and the operator the rest.
-    fn storage_error(&self, error: StorageError) -> storage::Error {
+    fn storage_error(&mut self, error: StorageError) -> storage::Error {
         match error {
             StorageError::Conflict { found } => storage::Error::Conflict(found),
             StorageError::OverQuota { held } => {
@@ -39,8 +39,11 @@ impl State {
                 storage::Error::OverQuota(usage(held, quota))
             }
             StorageError::NoFolder | StorageError::Unusable { .. } | StorageError::Failed(_) => {
-                let (id, call) = (&self.guest.id, &self.call.id);
-                tracing::warn!(plugin.id = %id, call.id = %call, %error, "Plugin `{id}` can keep nothing now: {error}");
+                // Once in a call: a guest may try as often as it likes.
+                if !std::mem::replace(&mut self.told_unusable, true) {
+                    let (id, call) = (&self.guest.id, &self.call.id);
+                    tracing::warn!(plugin.id = %id, call.id = %call, %error, "Plugin `{id}` can keep nothing now: {error}");
+                }
                 storage::Error::Unavailable
             }
         }

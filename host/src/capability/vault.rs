@@ -35,15 +35,18 @@ impl State {
     }
 
     /// Tells the guest what it can act on, and the operator the rest.
-    fn vault_error(&self, error: VaultError) -> vault::Error {
+    fn vault_error(&mut self, error: VaultError) -> vault::Error {
         match error {
             VaultError::Name => vault::Error::InvalidName,
             VaultError::NotFound => vault::Error::NotFound,
             VaultError::Exists => vault::Error::Exists,
             VaultError::Full { limit } => vault::Error::Full(limit),
             VaultError::Unusable { .. } => {
-                let (id, call) = (&self.guest.id, &self.call.id);
-                tracing::warn!(plugin.id = %id, call.id = %call, %error, "Plugin `{id}` cannot use a vault now: {error}");
+                // Once in a call: a guest may try as often as it likes.
+                if !std::mem::replace(&mut self.told_unusable, true) {
+                    let (id, call) = (&self.guest.id, &self.call.id);
+                    tracing::warn!(plugin.id = %id, call.id = %call, %error, "Plugin `{id}` cannot use a vault now: {error}");
+                }
                 vault::Error::Unavailable
             }
         }

@@ -153,7 +153,12 @@ impl Dispatcher {
         let mut told = None;
         while let Some((plugin, job)) = self.find_job(key) {
             let kept = self.last_run(key).await;
-            let Some(due) = Due::after(&job.when, kept.at_ms.unwrap_or(began_ms), now_ms()) else { return };
+            let Some(last_ms) = kept.at_ms else {
+                // It counts from now on, also for a host that starts anew before it was due.
+                self.claim(key, &kept, began_ms).await;
+                continue;
+            };
+            let Some(due) = Due::after(&job.when, last_ms, now_ms()) else { return };
             if told != Some(due.at_ms) {
                 told = Some(due.at_ms);
                 self.jobs.note(key, |status| status.next_ms = Some(due.at_ms));

@@ -19,8 +19,9 @@ use crate::hook::Kind;
 const FREE: [&str; 8] = ["content", "hook", "input", "log", "progress", "rows", "settings", "types"];
 
 /// Interfaces that a manifest can request.
-const RIGHTS: [&str; 13] = [
+const RIGHTS: [&str; 14] = [
     "cache",
+    "cache-bytes",
     "catalog",
     "changes",
     "database-admin",

@@ -1,5 +1,6 @@
 //! A fake of every import, with the names and types of the generated ones.
 
+pub(crate) mod cache_bytes;
 pub(crate) mod http;
 pub(crate) mod metric;
 pub(crate) mod secret;

@@ -187,6 +187,25 @@ mod tests {
         assert_eq!(aimed("https://api.acme.dev/%61").unwrap().target.path, [b"a"]);
     }
 
+    proptest::proptest! {
+        #[test]
+        fn whatever_is_taken_stays_what_it_is_and_goes_nowhere_else(
+            host in "[a-zA-Z0-9.:@%\\[\\]_-]{1,24}",
+            path in "(/|\\.|%2e|%2F|%5c|%00|;|%|[a-z0-9~?#\\\\]){0,24}",
+        ) {
+            let Some(first) = aimed(&format!("http://{host}/{path}")) else { return Ok(()) };
+            let again = aimed(&format!("http://{}{}", first.authority, first.path_and_query)).expect("what was taken is taken again");
+            proptest::prop_assert_eq!(&again.target, &first.target);
+            proptest::prop_assert_eq!(&again.path_and_query, &first.path_and_query);
+            for segment in &first.target.path {
+                proptest::prop_assert!(!matches!(segment.as_slice(), b"." | b".."));
+                proptest::prop_assert!(!segment.iter().any(|byte| matches!(byte, b'/' | b'\\' | 0)));
+            }
+            let numeric = first.target.host.rsplit('.').next().is_some_and(|last| last.bytes().all(|byte| byte.is_ascii_digit()));
+            proptest::prop_assert!(!numeric || first.address.is_some());
+        }
+    }
+
     #[test]
     fn what_can_be_read_in_two_ways_is_refused() {
         for uri in [

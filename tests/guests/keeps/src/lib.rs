@@ -1,5 +1,7 @@
 //! A guest that stores, counts and holds secrets, as much as it is asked to.
 
+use std::time::Duration;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 use tidegate_plugin::Annotations;
@@ -9,6 +11,7 @@ use tidegate_plugin::Round;
 use tidegate_plugin::Tool;
 use tidegate_plugin::ToolError;
 use tidegate_plugin::ToolResult;
+use tidegate_plugin::cache_bytes;
 use tidegate_plugin::metric;
 use tidegate_plugin::secret;
 use tidegate_plugin::storage;
@@ -228,4 +231,21 @@ tool!(Blobs, "blobs", "Lists what is in a vault.", |self| {
     Ok(blobs.into_iter().map(|blob| blob.name).collect::<Vec<_>>().join(" "))
 });
 
-tidegate_plugin::export!(tools: [Put, Get, Keys, Increase, FloodStorage, FloodCalls, FloodMetrics, Hold, Deposit, Withdraw, Blobs]);
+/// The arguments of `remember`.
+#[derive(Deserialize, JsonSchema)]
+pub struct Remember {
+    /// The key.
+    key: String,
+    /// What to keep; nothing only looks.
+    value: Option<String>,
+}
+
+tool!(Remember, "remember", "Tells what was kept under a key, and keeps something else.", |self| {
+    let found = cache_bytes::get(&self.key);
+    if let Some(value) = self.value {
+        cache_bytes::put(&self.key, value.as_bytes(), Duration::from_secs(600));
+    }
+    Ok(found.map_or_else(|| "nothing".to_owned(), |found| String::from_utf8_lossy(&found).into_owned()))
+});
+
+tidegate_plugin::export!(tools: [Put, Get, Keys, Increase, FloodStorage, FloodCalls, FloodMetrics, Hold, Deposit, Withdraw, Blobs, Remember]);
