@@ -1,12 +1,16 @@
 //! Checked configuration: every value parsed, every default filled in. `config/file.rs` reads `tidegate.toml`.
 
 mod cache;
+pub mod capability;
 pub mod environment;
 pub mod file;
+pub mod http_rule;
 mod index;
 mod location;
 mod outage;
+pub mod schedule;
 mod section;
+pub mod vault;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,11 +20,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use capability::PluginCapabilities;
 pub use index::IndexConfig;
 pub use index::IndexName;
 pub use outage::BreakerConfig;
 pub use outage::ReplicaConfig;
 pub use outage::RetryConfig;
+use vault::VaultConfig;
 
 /// The operator's name for a database: 1 to 64 letters, digits, `_` or `-`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -447,6 +453,8 @@ pub struct PluginConfig {
     pub limits: PluginLimits,
     /// Its hooks, by event.
     pub hooks: BTreeMap<HookEvent, HookGrant>,
+    /// What it may use beside databases.
+    pub capabilities: PluginCapabilities,
 }
 
 impl PluginConfig {
@@ -463,6 +471,7 @@ impl PluginConfig {
             databases: None,
             limits: PluginLimits::default(),
             hooks: BTreeMap::new(),
+            capabilities: PluginCapabilities::default(),
         }
     }
 }
@@ -571,6 +580,10 @@ pub struct Config {
     pub cache: Option<PathBuf>,
     /// Where installed plugins are; none means that there are none.
     pub plugins_folder: Option<PathBuf>,
+    /// Folders for backups and exports, by name.
+    pub vaults: BTreeMap<String, VaultConfig>,
+    /// Where what plugins keep is; none means that they can keep nothing.
+    pub state: Option<PathBuf>,
 }
 
 impl Config {

@@ -3,10 +3,13 @@
 mod admission;
 mod around;
 mod installed;
+pub mod jobs;
 mod kept_calls;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::Mutex;
 use std::time::Instant;
 
 use serde_json::Value as Json;
@@ -44,6 +47,7 @@ use crate::runtime::engine::EngineError;
 use crate::runtime::engine::EngineOptions;
 use crate::runtime::hook::HookSlots;
 use admission::Admission;
+use jobs::JobBoard;
 use kept_calls::KeptCalls;
 
 /// One `tools/call`.
@@ -142,6 +146,9 @@ pub struct Dispatcher {
     admission: Admission,
     changes: broadcast::Sender<Change>,
     kept: KeptCalls,
+    jobs: JobBoard,
+    /// When jobs ran last, for when that cannot be kept elsewhere.
+    last_runs: Mutex<BTreeMap<(String, String), u64>>,
     // Last, so that it outlives what runs on it.
     engine: Arc<Engine>,
 }
@@ -182,12 +189,18 @@ impl Dispatcher {
         }
         let (changes, _) = broadcast::channel(CHANGES);
         let admission = Admission::new(options.concurrent_calls, options.waiting_calls);
-        Ok(Arc::new(Self { registry, services, admission, changes, kept: KeptCalls::default(), engine }))
+        let (kept, jobs, last_runs) = (KeptCalls::default(), JobBoard::default(), Mutex::default());
+        Ok(Arc::new(Self { registry, services, admission, changes, kept, jobs, last_runs, engine }))
     }
 
     /// The databases that plugins work on.
     pub fn databases(&self) -> &Databases {
         &self.services.databases
+    }
+
+    /// What plugins' calls draw on.
+    pub fn services(&self) -> &Services {
+        &self.services
     }
 
     /// The loaded plugins.

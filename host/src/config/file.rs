@@ -1,6 +1,6 @@
 //! Reads `tidegate.toml`, the options and the environment into a checked [`Config`].
 //!
-//! The file's tables are `[databases.NAME]`, `[plugins.NAME]`, `[indexes.NAME]`, `[server]` and `[cache]`; the README lists every key. All problems are
+//! The file's tables are `[databases.NAME]`, `[plugins.NAME]`, `[indexes.NAME]`, `[vaults.NAME]`, `[server]` and `[cache]`; the README lists every key. All problems are
 //! reported at once, each with its line and key.
 
 use std::collections::BTreeMap;
@@ -38,11 +38,13 @@ use super::ServerConfig;
 use super::TlsConfig;
 use super::TransactionConfig;
 use super::cache;
+use super::capability;
 use super::environment;
 use super::index;
 use super::outage;
 use super::section::Document;
 use super::section::Section;
+use super::vault;
 
 /// The file that is read when no other is named and it is in the current folder.
 pub const FILE_NAME: &str = "tidegate.toml";
@@ -131,6 +133,7 @@ pub fn load(sources: &Sources) -> Result<Config, ConfigError> {
     config.server.token = environment::token();
     config.cache = environment::cache();
     config.plugins_folder = config.plugins_folder.or_else(environment::plugins);
+    config.state = config.state.or_else(environment::state);
     Ok(config)
 }
 
@@ -186,11 +189,14 @@ fn read_root(mut root: Section<'_>, folder: &Path) -> Config {
     let databases = databases.collect();
     let plugins = root.table("plugins").into_tables().into_iter().filter_map(|(name, section)| read_plugin(&name, section)).collect();
     let indexes = root.table("indexes").into_tables().into_iter().filter_map(|(name, section)| index::read(&name, section)).collect();
-    let server = read_server(root.table("server"));
+    let mut server = root.table("server");
+    let state = server.path("state_dir");
+    let server = read_server(server);
     let result_cache = cache::read(root.table("cache"));
+    let vaults = vault::read(root.table("vaults"));
     let plugins_folder = root.path("plugins_folder");
     root.finish();
-    Config { databases, plugins, indexes, server, result_cache, cache: None, plugins_folder }
+    Config { databases, plugins, indexes, server, result_cache, cache: None, plugins_folder, vaults, state }
 }
 
 fn read_database(name: &str, mut section: Section<'_>, folder: &Path) -> Option<DatabaseConfig> {
@@ -333,6 +339,7 @@ fn read_plugin(name: &str, mut section: Section<'_>) -> Option<PluginConfig> {
     });
     plugin.limits = read_limits(section.table("limits"));
     plugin.hooks = read_hooks(section.table("hooks"));
+    plugin.capabilities = capability::read(&mut section);
     section.finish();
     Some(plugin)
 }

@@ -17,6 +17,7 @@ use super::answer::CallError;
 use super::answer::CompletionRequest;
 use super::answer::Completions;
 use super::answer::Content;
+use super::answer::JobRun;
 use super::answer::Outcome;
 use super::answer::Prompt;
 use super::answer::PromptDefinition;
@@ -24,11 +25,13 @@ use super::answer::ResourceContent;
 use super::answer::ResourceDefinition;
 use super::answer::Round;
 use super::answer::ToolDefinition;
+use super::engine::Links;
 use super::engine::LoadError;
 use super::exports;
 use super::trap;
 use crate::bindings::exports::tidegate::plugin::call_hooks;
 use crate::bindings::exports::tidegate::plugin::completion;
+use crate::bindings::exports::tidegate::plugin::jobs;
 use crate::bindings::exports::tidegate::plugin::prompts;
 use crate::bindings::exports::tidegate::plugin::query_hooks;
 use crate::bindings::exports::tidegate::plugin::resources;
@@ -45,6 +48,9 @@ use crate::config::HookEvent;
 /// The package whose interfaces are the contract, as import and export names begin.
 const CONTRACT: &str = "tidegate:plugin/";
 
+/// The interface of WASI that sends requests, as its import begins.
+const HTTP: &str = "wasi:http/outgoing-handler@";
+
 /// A compiled component with what it exports found out.
 pub struct Component {
     pre: InstancePre<State>,
@@ -54,6 +60,7 @@ pub struct Component {
     completion: Option<completion::GuestIndices>,
     query_hooks: Option<query_hooks::GuestIndices>,
     call_hooks: Option<call_hooks::GuestIndices>,
+    jobs: Option<jobs::GuestIndices>,
     imports: Vec<String>,
 }
 
@@ -82,13 +89,17 @@ macro_rules! call_export {
 
 impl Component {
     /// Links a compiled component and finds out what it exports.
-    pub(super) fn new(linker: &Linker<State>, component: &wasmtime::component::Component) -> Result<Self, LoadError> {
+    pub(super) fn new(linker: &Linker<State>, component: &wasmtime::component::Component, links: Links) -> Result<Self, LoadError> {
         let engine = component.engine();
         let contract = |error: wasmtime::Error| LoadError::Contract(format!("{error:#}"));
-        let imports = component.component_type().imports(engine).map(|(name, _)| name.to_owned()).collect();
+        let imports: Vec<String> = component.component_type().imports(engine).map(|(name, _)| name.to_owned()).collect();
         let exports: Vec<String> = component.component_type().exports(engine).map(|(name, _)| name.to_owned()).collect();
         let mut linker = linker.clone();
-        capability::define_traps(&mut linker, component).map_err(contract)?;
+        let with_http = links.http && imports.iter().any(|import| import.starts_with(HTTP));
+        if with_http {
+            capability::http::add_to_linker(&mut linker).map_err(contract)?;
+        }
+        capability::define_traps(&mut linker, component, with_http).map_err(contract)?;
         let pre = linker.instantiate_pre(component).map_err(contract)?;
         let exported = |interface: &str| exports.iter().any(|name| name.starts_with(&format!("{CONTRACT}{interface}@")));
         let found = Self {
@@ -98,12 +109,13 @@ impl Component {
             completion: exported("completion").then(|| completion::GuestIndices::new(&pre)).transpose().map_err(contract)?,
             query_hooks: exported("query-hooks").then(|| query_hooks::GuestIndices::new(&pre)).transpose().map_err(contract)?,
             call_hooks: exported("call-hooks").then(|| call_hooks::GuestIndices::new(&pre)).transpose().map_err(contract)?,
+            jobs: exported("jobs").then(|| jobs::GuestIndices::new(&pre)).transpose().map_err(contract)?,
             imports,
             pre,
         };
-        let hooks = found.query_hooks.is_some() || found.call_hooks.is_some();
+        let hooks = found.query_hooks.is_some() || found.call_hooks.is_some() || found.jobs.is_some();
         if found.tools.is_none() && found.resources.is_none() && found.prompts.is_none() && !hooks {
-            let text = "it exports none of the interfaces `tools`, `resources`, `prompts`, `query-hooks`, `call-hooks`";
+            let text = "it exports none of the interfaces `tools`, `resources`, `prompts`, `query-hooks`, `call-hooks`, `jobs`";
             return Err(LoadError::Contract(text.into()));
         }
         Ok(found)
@@ -116,6 +128,25 @@ impl Component {
             self.imports.iter().filter_map(|name| name.strip_prefix(CONTRACT)).map(|name| name.split('@').next().unwrap_or(name)).collect();
         names.sort_unstable();
         names
+    }
+
+    /// Whether it imports what sends requests over HTTP.
+    pub fn imports_http(&self) -> bool {
+        self.imports.iter().any(|import| import.starts_with(HTTP))
+    }
+
+    /// Whether it exports `jobs`.
+    pub fn has_jobs(&self) -> bool {
+        self.jobs.is_some()
+    }
+
+    /// Runs one of its jobs; gives a sentence for the operator.
+    pub async fn run_job(&self, call: &Call, guest: &Arc<Guest>, services: &Services, run: &JobRun) -> Answered<String> {
+        let Some(indices) = &self.jobs else { return unknown("job", &run.name) };
+        let request = jobs::Run { name: run.name.clone(), due_ms: run.due_ms, missed: run.missed };
+        call_export!(self, indices, call, guest, services, call_run_job(&request), |answer, state: &mut State| {
+            exports::job_outcome(answer, &state.guest.id, &run.name)
+        })
     }
 
     /// Its hooks around statements.

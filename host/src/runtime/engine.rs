@@ -62,6 +62,13 @@ pub enum LoadError {
     Contract(String),
 }
 
+/// What is linked for a component beside the contract.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Links {
+    /// `wasi:http`; without it, calling that traps.
+    pub http: bool,
+}
+
 /// wasmtime's engine with everything that belongs to it.
 pub struct Engine {
     engine: wasmtime::Engine,
@@ -101,6 +108,15 @@ impl Engine {
     ///
     /// Bytes that are no component, or one that does not fit the contract.
     pub fn load(&self, bytes: &[u8]) -> Result<Component, LoadError> {
+        self.load_with(bytes, Links::default())
+    }
+
+    /// As [`load`](Self::load), with more than the contract linked.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn load_with(&self, bytes: &[u8], links: Links) -> Result<Component, LoadError> {
         if bytes.len() > COMPONENT_BYTES {
             return Err(LoadError::TooLarge { bytes: bytes.len() });
         }
@@ -116,7 +132,7 @@ impl Engine {
                 component
             }
         };
-        Component::new(&self.linker, &compiled)
+        Component::new(&self.linker, &compiled, links)
     }
 }
 

@@ -74,6 +74,8 @@ fn package(inspected: &Inspected) -> PluginPackage {
         component: Cow::Owned(inspected.files.component.clone()),
         grants: Grants { interfaces: Some(BTreeSet::new()), ..Grants::default() },
         settings: BTreeMap::new(),
+        secrets: BTreeMap::new(),
+        jobs: BTreeMap::new(),
         limits: GuestLimits::default(),
         rules: DefinitionRules { prefix, ..DefinitionRules::default() },
         hook_grants: BTreeMap::new(),
