@@ -3,11 +3,13 @@
 //! Exit codes: 0 done · 1 failed · 2 the command line makes no sense · 3 the configuration or a plugin it names is wrong ·
 //! 4 a database does not answer · 5 the tool answered with an error.
 
+mod author;
 mod call;
 mod check;
 mod demo;
 mod failure;
 mod output;
+mod plugin;
 mod serve;
 mod tools;
 
@@ -65,6 +67,9 @@ enum Command {
     Tools(tools::Options),
     /// Call one tool
     Call(call::Options),
+    /// Write plugins
+    #[command(subcommand)]
+    Plugin(plugin::Command),
 }
 
 /// Where databases and plugins come from; the same for every command that touches data.
@@ -134,6 +139,7 @@ fn start(arguments: Arguments) -> Result<(), Failure> {
             Command::Check(options) => check::run(&options).await,
             Command::Tools(options) => tools::run(&options).await,
             Command::Call(options) => call::run(&options).await,
+            Command::Plugin(command) => plugin::run(&command).await,
         }
     })
 }
@@ -143,7 +149,7 @@ impl Command {
     fn default_log(&self) -> &'static str {
         match self {
             Self::Serve(_) => "info",
-            Self::Demo(_) | Self::Check(_) | Self::Tools(_) | Self::Call(_) => "error",
+            Self::Demo(_) | Self::Check(_) | Self::Tools(_) | Self::Call(_) | Self::Plugin(_) => "error",
         }
     }
 
@@ -152,6 +158,7 @@ impl Command {
             Self::Check(options) => options.json,
             Self::Tools(options) => options.json,
             Self::Call(options) => options.json,
+            Self::Plugin(command) => command.as_json(),
             Self::Demo(_) | Self::Serve(_) => false,
         }
     }

@@ -12,6 +12,7 @@ mod folder;
 mod hook_instances;
 mod hooks;
 mod host;
+mod languages;
 mod protocol;
 mod statements;
 mod tidy;
