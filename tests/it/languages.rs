@@ -45,7 +45,10 @@ async fn build(language: &str) -> PathBuf {
         command.env(TOOLCHAINS, &toolchains);
         if language == "rust" {
             // With the dependencies of the other guests, which are built already.
-            command.env("CARGO_TARGET_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("it is in the target folder").join("guests"));
+            command.env(
+                "CARGO_TARGET_DIR",
+                Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("it is in the target folder").join("guests"),
+            );
             command.args(["--", "--profile", "guest-test", "--locked"]);
         }
         let output = tokio::time::timeout(PATIENCE, command.output()).await.expect("it is built in time").expect("the program starts");
@@ -102,7 +105,8 @@ async fn rust_profiles_tables_and_bounds_reads_of_large_ones() {
 #[tokio::test]
 async fn javascript_finds_duplicates_and_masks_addresses() {
     let (_host, client, library) = start("js", "duplicates", "after-query", "clear = [\"shown\"]").await;
-    let sql = "select author_id, count(*) as copies from books group by author_id having count(*) > 1 order by copies desc, author_id limit 3";
+    let sql =
+        "select author_id, count(*) as copies from books group by author_id having count(*) > 1 order by copies desc, author_id limit 3";
     let expected = client.call("execute_select", json!({ "sql": sql })).await.rows();
     let arguments = json!({ "table": "books", "columns": ["author_id"], "limit": 3 });
     assert_eq!(client.call("duplicates_find_duplicates", arguments).await.rows(), expected);
@@ -131,7 +135,8 @@ async fn c_counts_rows_and_refuses_many_joins() {
     let authors = client.call("execute_select", json!({ "sql": "select count(*) from authors" })).await.rows();
     let counted = |name: &str| rows.as_array().unwrap().iter().find(|row| row[0] == name).map(|row| row[1].clone());
     assert_eq!(counted("authors"), Some(authors[0][0].clone()), "{rows}");
-    let refused = client.call("execute_select", json!({ "sql": "select 1 from authors a join authors b on 1=1 join authors c on 1=1" })).await;
+    let refused =
+        client.call("execute_select", json!({ "sql": "select 1 from authors a join authors b on 1=1 join authors c on 1=1" })).await;
     assert_eq!(refused.code(), "HOOK_REFUSED");
     assert!(refused.text().contains("it joins 2 times, and 1 is allowed"), "{}", refused.text());
     let none: Value = client.call("row-counts_count_rows", json!({ "database": "other" })).await.error();

@@ -59,10 +59,20 @@ pub(super) async fn run(options: &Options) -> Result<(), Failure> {
         }));
     } else {
         let Package { folder, bytes, imports, tools, .. } = &package;
-        output::line(format!("built `{}` ({}): {} KiB in {}", project.id(), project.language.name(), bytes.div_ceil(1 << 10), folder.display()));
+        output::line(format!(
+            "built `{}` ({}): {} KiB in {}",
+            project.id(),
+            project.language.name(),
+            bytes.div_ceil(1 << 10),
+            folder.display()
+        ));
         output::line(format!("  imports: {}", if imports.is_empty() { "nothing".to_owned() } else { imports.join(", ") }));
         output::line(format!("  tools: {}", if tools.is_empty() { "none".to_owned() } else { tools.join(", ") }));
-        output::line(format!("  next: `tidegate plugin test`, or `path = {:?}` under `[plugins.{}]` in tidegate.toml", folder, project.id()));
+        output::line(format!(
+            "  next: `tidegate plugin test`, or `path = {:?}` under `[plugins.{}]` in tidegate.toml",
+            folder,
+            project.id()
+        ));
     }
     Ok(())
 }

@@ -101,7 +101,11 @@ mod tests {
 
     /// What the world `plugin` of a resolved contract imports.
     fn imports(resolve: &Resolve) -> BTreeSet<String> {
-        let (_, world) = resolve.worlds.iter().find(|(_, world)| world.name == "plugin" && world.package != resolve.package_names.values().next().copied()).unwrap();
+        let (_, world) = resolve
+            .worlds
+            .iter()
+            .find(|(_, world)| world.name == "plugin" && world.package != resolve.package_names.values().next().copied())
+            .unwrap();
         world.imports.keys().map(|key| resolve.name_world_key(key)).collect()
     }
 
@@ -117,7 +121,9 @@ mod tests {
     #[test]
     fn a_world_that_only_reads_imports_no_transactions() {
         let world = |imports: &str| {
-            format!("package my:plugin;\nworld plugin {{\n{imports}\nimport tidegate:plugin/database-write@0.1.0;\nexport tidegate:plugin/tools@0.1.0;\n}}\n")
+            format!(
+                "package my:plugin;\nworld plugin {{\n{imports}\nimport tidegate:plugin/database-write@0.1.0;\nexport tidegate:plugin/tools@0.1.0;\n}}\n"
+            )
         };
         let reads = imports(&resolve(&world("import tidegate:plugin/database-read@0.1.0;")));
         assert!(reads.contains("tidegate:plugin/database-read@0.1.0") && !reads.contains("tidegate:plugin/transaction@0.1.0"), "{reads:?}");

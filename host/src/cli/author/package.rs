@@ -50,8 +50,13 @@ pub(super) async fn finish(project: &Project, component: Vec<u8>, folder: &Path)
     drop(component);
     let dispatcher = load(folder, project.id(), Services::default(), DispatchOptions::default()).await?;
     let plugins = dispatcher.plugins();
-    let imports: Vec<String> =
-        plugins.iter().flat_map(|plugin| plugin.component.contract_imports()).map(str::to_owned).collect::<BTreeSet<_>>().into_iter().collect();
+    let imports: Vec<String> = plugins
+        .iter()
+        .flat_map(|plugin| plugin.component.contract_imports())
+        .map(str::to_owned)
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect();
     if let Some(unused) = project.manifest.capabilities.keys().find(|request| !imports.contains(request)) {
         return Err(Failure::new(Exit::Configuration, format!("the manifest requests `{unused}`, and the component does not import it"))
             .next(format!("take `[capabilities.{unused}]` out, or use it")));

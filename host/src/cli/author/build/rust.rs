@@ -32,7 +32,8 @@ pub(super) fn build(project: &Project, arguments: &[String]) -> Result<Vec<u8>, 
     let manifest = project.folder.join("Cargo.toml");
     let made = String::from_utf8_lossy(&messages);
     let made = made.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).filter(|message| {
-        message["reason"] == "compiler-artifact" && message["manifest_path"].as_str().is_some_and(|path| manifest == std::path::Path::new(path))
+        message["reason"] == "compiler-artifact"
+            && message["manifest_path"].as_str().is_some_and(|path| manifest == std::path::Path::new(path))
     });
     let file = made
         .flat_map(|message| message["filenames"].as_array().cloned().unwrap_or_default())
