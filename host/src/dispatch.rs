@@ -42,6 +42,7 @@ use crate::runtime::engine::Engine;
 use crate::runtime::engine::EngineError;
 use crate::runtime::engine::EngineOptions;
 use crate::runtime::hook::HookSlots;
+use crate::runtime::scripted::Scripted;
 use admission::Admission;
 use kept_calls::KeptCalls;
 
@@ -98,11 +99,13 @@ pub struct DispatchOptions {
     pub waiting_calls: usize,
     /// Where compiled plugins are kept between runs.
     pub cache: Option<PathBuf>,
+    /// What answers in place of the capabilities; none outside tests of plugins.
+    pub scripted: Option<Scripted>,
 }
 
 impl Default for DispatchOptions {
     fn default() -> Self {
-        Self { concurrent_calls: 64, waiting_calls: 256, cache: None }
+        Self { concurrent_calls: 64, waiting_calls: 256, cache: None, scripted: None }
     }
 }
 
@@ -161,6 +164,7 @@ impl Dispatcher {
             instances: u32::try_from(options.concurrent_calls + 16 + hook_questions(options) + KEPT_HOOKS).unwrap_or(u32::MAX),
             memory_bytes: 512 << 20,
             cache: options.cache.clone(),
+            scripted: options.scripted.clone(),
         };
         let engine = Arc::new(Engine::new(&engine_options)?);
         let registry = Registry::new(services.clone(), HookSlots::new(hook_questions(options), KEPT_HOOKS));

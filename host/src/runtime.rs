@@ -11,4 +11,5 @@ pub mod engine;
 mod exports;
 pub mod hook;
 pub(crate) mod hook_answer;
+pub mod scripted;
 mod trap;
