@@ -22,12 +22,17 @@ use wasmtime::component::types::ComponentFunc;
 use wasmtime::component::types::ComponentItem;
 
 use crate::capability::State;
+use crate::database::rows::RowSet;
+use crate::database::value::Value;
 
 /// The package whose interfaces are the contract, as import names begin.
 const CONTRACT: &str = "tidegate:plugin/";
 
 /// Interfaces that stay the host's own.
 const REAL: [&str; 8] = ["changes", "content", "hook", "input", "log", "progress", "rows", "types"];
+
+/// The resource that stays too.
+const ROWS: &str = "rows";
 
 /// A call of a capability.
 #[derive(Clone, Debug, PartialEq)]
@@ -102,6 +107,8 @@ pub(super) fn define(linker: &mut Linker<State>, component: &Component, script: 
                             .map_err(|reason| OffScript(format!("`{function}`: {reason}")).into())
                     })?;
                 }
+                // Rows stay the host's own, also where an interface takes them from theirs.
+                ComponentItem::Resource(_) if name == ROWS => {}
                 ComponentItem::Resource(_) => linked.resource(name, ResourceType::host::<Thing>(), |_, _| Ok(()))?,
                 _ => {}
             }
@@ -142,6 +149,25 @@ fn call(
         (Answer::Denied, ty) => from_json::denial(ty)?,
     };
     Ok(())
+}
+
+/// Rows that JSON describes: `{"columns": […], "rows": [[…]]}`, where a column is its name or `{"name", "type-name"}`.
+///
+/// # Errors
+///
+/// Cells that are no SQL values, and rows that do not fit their columns.
+pub fn row_set(json: &Json) -> Result<RowSet, String> {
+    from_json::row_set(json)
+}
+
+/// The SQL value that JSON describes.
+pub fn cell(json: &Json) -> Option<Value> {
+    from_json::cell(json)
+}
+
+/// Columns and rows as JSON, as [`row_set`] reads them.
+pub fn rows_json(rows: &RowSet) -> Json {
+    to_json::rows_json(rows)
 }
 
 fn payload(ty: Option<Type>, json: &Json, store: &mut StoreContextMut<'_, State>) -> Result<Option<Box<Val>>, String> {

@@ -36,6 +36,15 @@ impl Language {
         Self::ALL.into_iter().find(|language| folder.join(language.mark()).is_file())
     }
 
+    /// What an author types first, to have its tools.
+    pub(super) const fn first_step(self) -> &'static str {
+        match self {
+            Self::Rust => "rustup target add wasm32-wasip2",
+            Self::Js => "npm install",
+            Self::Python | Self::C => "python3 -m venv .venv && .venv/bin/pip install -r requirements.txt",
+        }
+    }
+
     /// As people call it.
     pub(super) const fn name(self) -> &'static str {
         match self {

@@ -56,7 +56,10 @@ pub(super) fn value(ty: &Type, json: &Json, store: &mut StoreContextMut<'_, Stat
         Type::Record(record) => {
             let object = json.as_object().ok_or_else(wrong)?;
             if let Some(unknown) = object.keys().find(|key| record.fields().all(|field| field.name != key.as_str())) {
-                return Err(format!("a script has the field `{unknown}`, and there are {}", joined(record.fields().map(|field| field.name))));
+                return Err(format!(
+                    "a script has the field `{unknown}`, and there are {}",
+                    joined(record.fields().map(|field| field.name))
+                ));
             }
             let mut fields = Vec::with_capacity(record.fields().len());
             for field in record.fields() {
@@ -129,7 +132,8 @@ fn case(variant: &Variant, json: &Json, store: &mut StoreContextMut<'_, State>) 
     }
     .ok_or_else(|| format!("a script has {json} where there has to be a case: {}", joined(variant.cases().map(|case| case.name))))?;
     let case = variant.cases().find(|case| case.name == name);
-    let case = case.ok_or_else(|| format!("a script has the case `{name}`, and there are {}", joined(variant.cases().map(|case| case.name))))?;
+    let case =
+        case.ok_or_else(|| format!("a script has the case `{name}`, and there are {}", joined(variant.cases().map(|case| case.name))))?;
     let payload = case.ty.map(|ty| value(&ty, payload, store).map(Box::new)).transpose()?;
     Ok((name.to_owned(), payload))
 }
@@ -156,7 +160,7 @@ pub(super) fn row_set(json: &Json) -> Result<RowSet, String> {
 }
 
 /// A cell, as SQL values are written.
-fn cell(json: &Json) -> Option<Value> {
+pub(super) fn cell(json: &Json) -> Option<Value> {
     Some(match json {
         Json::Null => Value::Null,
         Json::Bool(value) => Value::Boolean(*value),

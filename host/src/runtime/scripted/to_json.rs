@@ -89,8 +89,7 @@ fn resource(handle: ResourceAny, store: &mut StoreContextMut<'_, State>) -> Resu
 
 /// Columns and rows.
 pub(super) fn rows_json(rows: &RowSet) -> Json {
-    let columns: Vec<Json> =
-        rows.columns().iter().map(|column| json!({ "name": column.name, "type-name": column.type_name })).collect();
+    let columns: Vec<Json> = rows.columns().iter().map(|column| json!({ "name": column.name, "type-name": column.type_name })).collect();
     let cells = |row: Vec<Value>| row.iter().map(cell).collect::<Vec<_>>();
     let values: Vec<Vec<Json>> = (0..rows.len()).filter_map(|at| rows.values(at)).map(cells).collect();
     json!({ "columns": columns, "rows": values, "truncated": rows.truncated() })
