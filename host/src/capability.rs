@@ -53,7 +53,7 @@ use crate::hook::kept::Kept;
 use crate::hook::statements::Hooks;
 use call_reads::CallReads;
 use catalog_memory::CatalogMemory;
-use grants::Grants;
+use grants::LiveGrants;
 use meter::Meter;
 
 /// What every plugin's calls draw on.
@@ -89,7 +89,7 @@ pub struct Guest {
     /// Its id.
     pub id: String,
     /// What the operator gave it.
-    pub grants: Grants,
+    pub grants: LiveGrants,
     /// `[plugins.NAME] settings`, each value as JSON text.
     pub settings: BTreeMap<String, String>,
     /// Limits of one call.

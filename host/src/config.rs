@@ -234,21 +234,34 @@ impl DatabaseConfig {
     }
 }
 
-/// The id of a plugin: 1 to 40 lower-case letters, digits or hyphens, a letter first.
+/// The id of a plugin: 1 to 40 lower-case letters, digits or hyphens, a letter first. Before it, with a `/`, may stand the
+/// namespace of its publisher: names of that form with dots between them, at most 63 characters.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PluginName(Arc<str>);
 
 impl PluginName {
     /// Checks a name; `None` when it has other characters or is empty or too long.
     pub fn parse(name: &str) -> Option<Self> {
+        let (namespace, short) = name.split_once('/').map_or((None, name), |(namespace, short)| (Some(namespace), short));
         let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        let good = (1..=40).contains(&name.len()) && name.starts_with(|c: char| c.is_ascii_lowercase()) && name.chars().all(allowed);
-        good.then(|| Self(name.into()))
+        let good = |name: &str| name.starts_with(|c: char| c.is_ascii_lowercase()) && name.chars().all(allowed);
+        let namespace_is_good = namespace.is_none_or(|namespace| namespace.len() <= 63 && namespace.split('.').all(good));
+        ((1..=40).contains(&short.len()) && good(short) && namespace_is_good).then(|| Self(name.into()))
     }
 
     /// The name.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The name without its namespace: what its tools are called after.
+    pub fn short(&self) -> &str {
+        self.0.split_once('/').map_or(&self.0, |(_, short)| short)
+    }
+
+    /// What the key of its publisher holds for: all of its namespace, as `example.org/*`, or the plugin itself where it has none.
+    pub fn key_scope(&self) -> String {
+        self.0.split_once('/').map_or_else(|| self.0.to_string(), |(namespace, _)| format!("{namespace}/*"))
     }
 }
 

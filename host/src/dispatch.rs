@@ -259,7 +259,7 @@ impl Dispatcher {
     ) -> Result<Outcome<Vec<Content>>, CallError> {
         let plugin = &target.plugin;
         let name = &target.tool.local_name;
-        let (answer, announced) = plugin.component.call_tool(call, &plugin.guest, services, name, arguments.to_string(), round).await;
+        let (answer, announced) = plugin.component.call_tool(call, &target.guest, services, name, arguments.to_string(), round).await;
         self.announce(plugin, announced).await;
         answer
     }

@@ -1,12 +1,21 @@
 //! Plugins as the host has loaded them: manifest, rights, what they offer, and the set of them that calls are routed by.
 
+pub mod contract;
 pub mod definition;
+pub mod digest;
 pub mod files;
+pub mod folder;
+pub mod grants_file;
+pub mod header;
 mod hooks;
+pub mod interfaces;
+pub mod lock;
 pub mod manifest;
 pub mod registry;
+pub mod request;
 pub mod source;
 mod template;
+pub mod trust;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -16,6 +25,8 @@ use std::sync::Arc;
 use crate::capability::Guest;
 use crate::capability::GuestLimits;
 use crate::capability::grants::Grants;
+use crate::capability::grants::LiveGrants;
+use crate::capability::grants::Narrowing;
 use crate::config::HookEvent;
 use crate::config::HookGrant;
 use crate::config::HookMode;
@@ -25,8 +36,12 @@ use crate::runtime::answer::CallError;
 use crate::runtime::component::Component;
 use crate::runtime::engine::Engine;
 use crate::runtime::engine::LoadError;
+use contract::Contract;
+use contract::ContractError;
 use definition::DefinitionError;
 use definition::DefinitionRules;
+use digest::Digest;
+use header::HeaderError;
 use manifest::Manifest;
 use manifest::ManifestError;
 
@@ -51,6 +66,8 @@ pub struct PluginPackage {
     pub hook_grants: BTreeMap<HookEvent, HookGrant>,
     /// What holds for hooks that nothing is said about.
     pub hook_defaults: HookDefaults,
+    /// The digest of the contract that was approved, for a plugin that was installed.
+    pub approved: Option<Digest>,
 }
 
 /// What holds for the hooks of a plugin where the operator says nothing.
@@ -72,6 +89,28 @@ pub enum PluginError {
     /// Its component.
     #[error(transparent)]
     Load(#[from] LoadError),
+    /// Its component is another one than its manifest names.
+    #[error("its component has the digest `{found}`, and `component.sha256` is `{declared}`; one of them was changed")]
+    OtherComponent {
+        /// As the manifest says.
+        declared: Digest,
+        /// What it is.
+        found: Digest,
+    },
+    /// What its component says of itself.
+    #[error(transparent)]
+    Header(#[from] HeaderError),
+    /// What it offers is not what its manifest, or whoever approved it, was told.
+    #[error(transparent)]
+    Contract(#[from] ContractError),
+    /// What it offers is not what was approved.
+    #[error("what it says of its tools, prompts and resources is not what was approved (`{approved}`): it has the digest `{offered}` now")]
+    OtherContract {
+        /// The digest that was approved.
+        approved: Digest,
+        /// What it is.
+        offered: Digest,
+    },
     /// It imports what its manifest does not request.
     #[error("it imports `{0}`, which its manifest does not request; it needs `[capabilities.{0}]` with a `reason`")]
     NotRequested(String),
@@ -127,6 +166,8 @@ pub struct Plugin {
     pub hook_defaults: HookDefaults,
     /// How its definitions are taken.
     pub rules: DefinitionRules,
+    /// The digest of the contract that was approved, for a plugin that was installed.
+    pub approved: Option<Digest>,
 }
 
 impl Plugin {
@@ -140,7 +181,20 @@ impl Plugin {
         if manifest.plugin.id != source.name {
             return Err(PluginError::OtherId { id: manifest.plugin.id });
         }
+        if let Some(declared) = manifest.component.sha256
+            && declared != Digest::of(&source.component)
+        {
+            return Err(PluginError::OtherComponent { declared, found: Digest::of(&source.component) });
+        }
+        // Before anything of it is compiled.
+        if let Some(header) = header::read(&source.component)? {
+            header.check(&manifest.plugin)?;
+        }
         let component = engine.load(&source.component)?;
+        let imports = component.contract_imports();
+        for unused in manifest.capabilities.keys().filter(|asked| !manifest::is_imported(asked, &imports)) {
+            tracing::warn!(plugin.id = %manifest.plugin.id, "Plugin `{}` requests `{unused}`, which its component does not import", manifest.plugin.id);
+        }
         for import in component.contract_imports() {
             if manifest::is_a_right(import) && !manifest.capabilities.contains_key(import) {
                 return Err(PluginError::NotRequested(import.into()));
@@ -155,15 +209,34 @@ impl Plugin {
             let has = if declared.is_empty() { String::new() } else { format!("; it has {}", declared.join(", ")) };
             return Err(PluginError::UnknownHook { event: event.as_str(), has });
         }
-        let grants = Grants { requested: requested(&manifest), ..source.grants };
-        let guest = Guest { id: manifest.plugin.id.clone(), grants, settings: source.settings, limits: source.limits };
+        let grants = LiveGrants::new(Grants { requested: requested(&manifest), ..source.grants });
+        let limits = manifest.limits.lower(source.limits);
+        let guest = Guest { id: manifest.plugin.id.clone(), grants, settings: source.settings, limits };
         let (hook_grants, hook_defaults) = (source.hook_grants, source.hook_defaults);
-        Ok(Self { manifest, guest: Arc::new(guest), component: Arc::new(component), rules: source.rules, hook_grants, hook_defaults })
+        let approved = source.approved;
+        Ok(Self { manifest, guest: Arc::new(guest), component: Arc::new(component), rules: source.rules, hook_grants, hook_defaults, approved })
     }
 
     /// Its id.
     pub fn id(&self) -> &str {
         &self.guest.id
+    }
+
+    /// What calls of one of its tools are handed: less than others where its manifest says that the tool uses less.
+    pub fn guest_for(&self, tool: &str) -> Arc<Guest> {
+        let Some(rights) = self.manifest.tools.get(tool) else { return self.guest.clone() };
+        let narrowing = Narrowing { uses: rights.uses.clone(), reads_only: rights.reads_only() };
+        let Guest { id, grants, settings, limits } = &*self.guest;
+        Arc::new(Guest { id: id.clone(), grants: grants.narrowed(narrowing), settings: settings.clone(), limits: *limits })
+    }
+
+    /// Checks that what it offers is what its manifest says and what was approved.
+    fn check_contract(&self, contract: &Contract) -> Result<(), PluginError> {
+        contract.check(&self.manifest)?;
+        match self.approved {
+            Some(approved) if approved != contract.digest() => Err(PluginError::OtherContract { approved, offered: contract.digest() }),
+            Some(_) | None => Ok(()),
+        }
     }
 }
 

@@ -15,7 +15,7 @@ const LAYERS: [&str; 13] =
 const RESOURCE_TYPES: &str = "with: {";
 
 /// Crates that stay in their place: the crate as code names it, and the paths under `host/src` that may name it.
-const FENCES: [(&str, &[&str]); 11] = [
+const FENCES: [(&str, &[&str]); 13] = [
     ("wasmtime", &["runtime", "capability", "bindings"]),
     ("wasmtime_wasi", &["runtime", "capability", "bindings"]),
     // The tour of `demo` is a client of its own host.
@@ -27,6 +27,8 @@ const FENCES: [(&str, &[&str]); 11] = [
     ("axum", &["mcp"]),
     ("jsonschema", &["plugin", "runtime"]),
     ("moka", &["cache"]),
+    ("minisign", &["plugin/trust"]),
+    ("wasmparser", &["plugin/header", "plugin/interfaces"]),
     ("redis", &["cache/shared"]),
 ];
 

@@ -1,11 +1,13 @@
 //! `cache`: rows that the host keeps, looked for by a hook that is asked about their statement, and forgotten on request.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use wasmtime::component::Resource;
 
 use crate::bindings::tidegate::plugin::cache;
 use crate::bindings::tidegate::plugin::hook;
+use crate::cache::Cache;
 use crate::cache::Clear;
 use crate::cache::Figures;
 use crate::cache::Pattern;
@@ -36,7 +38,7 @@ impl cache::Host for State {
     async fn find(&mut self, key: String, wanted: cache::Policy) -> wasmtime::Result<Option<Resource<GuestRows>>> {
         self.enter()?;
         let kept = self.hook.as_ref().and_then(|question| question.kept.clone()).filter(|kept| kept.name() == key);
-        let (Some(cache), Some(kept)) = (self.services.cache.clone(), kept) else { return Ok(None) };
+        let (Some(cache), Some(kept)) = (self.granted_cache(), kept) else { return Ok(None) };
         let call = self.call.clone();
         match kept.find(&call, &cache, policy(wanted)).await {
             Some(entry) => Ok(Some(self.push_rows(entry.rows.clone(), None)?)),
@@ -46,7 +48,7 @@ impl cache::Host for State {
 
     async fn clear(&mut self, what: cache::Selection) -> wasmtime::Result<u64> {
         self.enter()?;
-        let Some(cache) = self.services.cache.clone() else { return Ok(0) };
+        let Some(cache) = self.granted_cache() else { return Ok(0) };
         let mut cleared = 0;
         for what in self.selected(what) {
             cleared += cache.clear(&what).await;
@@ -56,7 +58,7 @@ impl cache::Host for State {
 
     async fn read_figures(&mut self) -> wasmtime::Result<cache::Figures> {
         self.enter()?;
-        let figures = self.services.cache.as_ref().map(|cache| cache.figures()).unwrap_or_default();
+        let figures = self.granted_cache().map(|cache| cache.figures()).unwrap_or_default();
         let Figures { memory, disk, shared, looked, found, kept, collapsed, stale, rejected } = figures;
         let tiers = [("memory", memory, true), ("disk", disk, true), ("shared", shared, false)];
         let tiers = tiers.into_iter().filter_map(|(name, figures, countable)| Some(tier(name, figures?, countable)));
@@ -73,6 +75,11 @@ impl cache::Host for State {
 }
 
 impl State {
+    /// The cache, when the plugin may use it now. Without a grant it is a cache that holds nothing.
+    fn granted_cache(&self) -> Option<Arc<Cache>> {
+        self.services.cache.clone().filter(|_| self.guest.grants.allows("cache"))
+    }
+
     /// What a selection names, database by database. Only databases that the plugin may see are in it.
     fn selected(&self, what: cache::Selection) -> Vec<Clear> {
         let cache::Selection::Table(cache::Table { database, name }) = what else {

@@ -30,7 +30,7 @@ impl catalog::Host for State {
 
     async fn describe_database(&mut self, database: String) -> ToGuest<catalog::DatabaseDetails> {
         self.enter()?;
-        let (call, database) = (self.call.clone(), self.database(&database, Right::Read));
+        let (call, database) = (self.call.clone(), self.database("catalog", &database, Right::Read));
         let catalog = self.services.catalog.clone();
         let details = async { catalog.details(&call, &*database?).await };
         Ok(details.await.map(details_to_guest).map_err(error::to_guest))
@@ -38,7 +38,7 @@ impl catalog::Host for State {
 
     async fn list_schemas(&mut self, database: String) -> ToGuest<Vec<catalog::Schema>> {
         self.enter()?;
-        let (call, database) = (self.call.clone(), self.database(&database, Right::Read));
+        let (call, database) = (self.call.clone(), self.database("catalog", &database, Right::Read));
         let catalog = self.services.catalog.clone();
         let schemas = async { catalog.schemas(&call, &*database?).await };
         Ok(schemas.await.map(|schemas| schemas.into_iter().map(schema).collect()).map_err(error::to_guest))
@@ -48,7 +48,7 @@ impl catalog::Host for State {
         self.enter()?;
         let limit = filter.limit.clamp(1, PAGE);
         let catalog = self.services.catalog.clone();
-        let (call, database) = (self.call.clone(), self.database(&database, Right::Read));
+        let (call, database) = (self.call.clone(), self.database("catalog", &database, Right::Read));
         let listed = async {
             let database = database?;
             let filter = ours::TableFilter {
@@ -65,7 +65,7 @@ impl catalog::Host for State {
 
     async fn describe_table(&mut self, database: String, schema: Option<String>, table: String) -> ToGuest<catalog::Table> {
         self.enter()?;
-        let (call, database) = (self.call.clone(), self.database(&database, Right::Read));
+        let (call, database) = (self.call.clone(), self.database("catalog", &database, Right::Read));
         let catalog = self.services.catalog.clone();
         let described = async { catalog.table(&call, &*database?, schema.as_deref(), &table).await };
         Ok(described.await.map(table_to_guest).map_err(error::to_guest))
@@ -82,7 +82,7 @@ impl catalog::Host for State {
         self.enter()?;
         let limit = limit.clamp(1, PAGE);
         let catalog = self.services.catalog.clone();
-        let (call, database) = (self.call.clone(), self.database(&database, Right::Read));
+        let (call, database) = (self.call.clone(), self.database("catalog", &database, Right::Read));
         let listed = async {
             let database = database?;
             let after = after.as_deref().map(decode_place::<(String, String, String)>).transpose()?;

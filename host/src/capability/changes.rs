@@ -1,4 +1,5 @@
-//! `changes`: news that clients may have subscribed to. Noted here, acted on when the call is over.
+//! `changes`: news that clients may have subscribed to. Noted here, acted on when the call is over. Without a grant they are not
+//! noted: a plugin that may not announce goes on as before.
 
 use crate::bindings::tidegate::plugin::changes;
 use crate::capability::LimitExceeded;
@@ -13,19 +14,19 @@ const URI_BYTES: usize = 2 << 10;
 impl changes::Host for State {
     async fn tools_changed(&mut self) -> wasmtime::Result<()> {
         self.enter()?;
-        self.announced.tools = true;
+        self.announced.tools |= self.guest.grants.allows("changes");
         Ok(())
     }
 
     async fn resources_changed(&mut self) -> wasmtime::Result<()> {
         self.enter()?;
-        self.announced.resources = true;
+        self.announced.resources |= self.guest.grants.allows("changes");
         Ok(())
     }
 
     async fn prompts_changed(&mut self) -> wasmtime::Result<()> {
         self.enter()?;
-        self.announced.prompts = true;
+        self.announced.prompts |= self.guest.grants.allows("changes");
         Ok(())
     }
 
@@ -34,7 +35,7 @@ impl changes::Host for State {
         if uri.len() > URI_BYTES || self.announced.updated.len() >= UPDATES {
             return Err(LimitExceeded(format!("{UPDATES} updated resources of {URI_BYTES} bytes in one call")).into());
         }
-        if !self.announced.updated.contains(&uri) {
+        if self.guest.grants.allows("changes") && !self.announced.updated.contains(&uri) {
             self.announced.updated.push(uri);
         }
         Ok(())

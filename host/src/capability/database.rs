@@ -48,17 +48,26 @@ const PARAMETERS: usize = 32_766;
 /// What a database operation gives a guest.
 type ToGuest<T> = wasmtime::Result<Result<T, types::DatabaseError>>;
 
+/// The interface that runs statements with this right.
+pub(super) fn interface_for(right: Right) -> &'static str {
+    match right {
+        Right::Read => "database-read",
+        Right::Write => "database-write",
+        Right::Admin => "database-admin",
+    }
+}
+
 impl State {
-    /// The database of this name, when the plugin has `right` on it now.
+    /// The database of this name, when the plugin may use `interface` on it now and has `right`.
     ///
     /// # Errors
     ///
-    /// As [`Grants::database`](super::grants::Grants::database); `AccessDenied` while the plugin is asked as a hook: hooks cause no hooks.
-    pub(super) fn database(&self, name: &str, right: Right) -> Result<Arc<Database>, DatabaseError> {
+    /// As [`LiveGrants::database`](super::grants::LiveGrants::database); `AccessDenied` while the plugin is asked as a hook: hooks cause no hooks.
+    pub(super) fn database(&self, interface: &str, name: &str, right: Right) -> Result<Arc<Database>, DatabaseError> {
         if self.hook.is_some() {
             return Err(DatabaseError::new(ErrorKind::AccessDenied, "a hook may use no database while it is asked"));
         }
-        self.guest.grants.database(&self.services.databases, name, right)
+        self.guest.grants.database(&self.services.databases, interface, name, right)
     }
 
     /// Hands a page of `rows` to the guest and keeps the rest for its caller when `keep` says so.
@@ -109,7 +118,7 @@ fn parameters(values: Vec<types::Value>) -> Result<Vec<Value>, DatabaseError> {
 impl database_read::Host for State {
     async fn inspect(&mut self, database: String, sql: String) -> ToGuest<database_read::Inspection> {
         self.enter()?;
-        let judged = self.database(&database, Right::Read).and_then(|database| database.judge(&sql));
+        let judged = self.database("database-read", &database, Right::Read).and_then(|database| database.judge(&sql));
         Ok(judged.map(inspection).map_err(error::to_guest))
     }
 
@@ -121,7 +130,7 @@ impl database_read::Host for State {
         options: database_read::Options,
     ) -> ToGuest<Resource<GuestRows>> {
         self.enter_repeatable()?;
-        let judged = self.database(&database, Right::Read).and_then(|database| {
+        let judged = self.database("database-read", &database, Right::Read).and_then(|database| {
             let statement = database.judge(&sql)?;
             Ok((database, statement, parameters(values)?))
         });
@@ -158,7 +167,7 @@ impl database_read::Host for State {
         options: database_read::Options,
     ) -> ToGuest<Resource<GuestRows>> {
         self.enter()?;
-        let database = match self.database(&database, Right::Read) {
+        let database = match self.database("database-read", &database, Right::Read) {
             Ok(database) => database,
             Err(error) => return Ok(Err(error::to_guest(error))),
         };
@@ -185,7 +194,7 @@ impl database_read::Host for State {
         self.enter()?;
         let found = self.services.cursors.find(&self.call.caller, &cursor).and_then(|(name, rows)| {
             // Looked up again: the grant may be gone since the rows were read.
-            Ok((self.database(&name, Right::Read)?, rows))
+            Ok((self.database("database-read", &name, Right::Read)?, rows))
         });
         match found {
             Ok((database, rows)) => {
@@ -271,7 +280,7 @@ struct Place {
 impl State {
     /// The place by the name of a database, when the plugin has `right` on it.
     fn place(&self, database: &str, right: Right) -> Result<Place, DatabaseError> {
-        Ok(Place { database: self.database(database, right)?, transaction: None })
+        Ok(Place { database: self.database(interface_for(right), database, right)?, transaction: None })
     }
 
     /// The place that a transaction is, when the plugin has `right` on its database.

@@ -3,8 +3,14 @@
 //! What a plugin may do is what its manifest requests, what the operator grants, and what the mode of the database allows,
 //! all three. It is looked up at each use, so that a change acts at once.
 
+mod live;
+
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
+
+pub use live::LiveGrants;
+pub use live::Narrowing;
 
 use crate::config::DatabaseName;
 use crate::config::Mode;
@@ -23,6 +29,9 @@ pub struct Grants {
     pub databases: BTreeMap<DatabaseName, Right>,
     /// The most that the manifest requests; nothing above it is ever given.
     pub requested: Option<Right>,
+    /// Interfaces beside those over databases that are granted, out of those that the manifest requests; none means all of them,
+    /// as for plugins that are part of the program or that the configuration names.
+    pub interfaces: Option<BTreeSet<String>>,
 }
 
 impl Grants {
@@ -125,7 +134,7 @@ mod tests {
         assert_eq!(kind(all.database(&databases, "ro", Right::Write)), Some(ErrorKind::ReadOnly));
         let asks_little = Grants { requested: Some(Right::Read), ..all.clone() };
         assert_eq!(kind(asks_little.database(&databases, "rw", Right::Write)), Some(ErrorKind::AccessDenied));
-        let granted_little = Grants { databases: [(DatabaseName::parse("rw").unwrap(), Right::Read)].into(), elsewhere: None, ..all };
+        let granted_little = Grants { databases: [(DatabaseName::parse("rw").unwrap(), Right::Read)].into(), elsewhere: None, ..all.clone() };
         assert_eq!(kind(granted_little.database(&databases, "rw", Right::Write)), Some(ErrorKind::AccessDenied));
         assert_eq!(kind(granted_little.database(&databases, "", Right::Read)), None);
     }

@@ -11,6 +11,7 @@ use crate::bindings::tidegate::plugin::transaction;
 use crate::bindings::tidegate::plugin::types;
 use crate::capability::LimitExceeded;
 use crate::capability::State;
+use crate::capability::database::interface_for;
 use crate::capability::error;
 use crate::config::Right;
 use crate::database::BatchError;
@@ -77,14 +78,14 @@ impl State {
     ) -> wasmtime::Result<Result<Found, DatabaseError>> {
         let held = self.held(transaction)?;
         // Looked up again: the grant may be gone since it was begun.
-        let database = self.database(held.database.config().name.as_str(), right);
+        let database = self.database(interface_for(right), held.database.config().name.as_str(), right);
         Ok(database.map(|database| (database, held.transaction)))
     }
 
     /// The caller's transaction under `handle`, when this plugin may see its database at all.
     fn attach(&self, handle: &str) -> Result<Found, DatabaseError> {
         let (database, transaction) = self.services.databases.find_transaction(&self.call.caller, handle)?;
-        let visible = self.database(database.config().name.as_str(), Right::Read);
+        let visible = self.database("transaction", database.config().name.as_str(), Right::Read);
         visible.map(|database| (database, transaction)).map_err(|_| crate::database::transaction::unknown())
     }
 
@@ -106,7 +107,7 @@ impl transaction::HostTransaction for State {
             Access::ReadOnly => Right::Read,
             Access::ReadWrite => Right::Write,
         };
-        let (passage, database) = (self.passage(), self.database(&database, right));
+        let (passage, database) = (self.passage(), self.database("transaction", &database, right));
         let begin = async {
             let database = database?;
             let setup = passage.setup(&database, options.access == Access::ReadWrite).await?;

@@ -305,7 +305,10 @@ fn read_tls(mut section: Section<'_>) -> TlsConfig {
 
 fn read_plugin(name: &str, mut section: Section<'_>) -> Option<PluginConfig> {
     let Some(name) = PluginName::parse(name) else {
-        section.note("", "a plugin's name has 1 to 40 lower-case letters, digits or hyphens, a letter first");
+        section.note(
+            "",
+            "a plugin's name has 1 to 40 lower-case letters, digits or hyphens, a letter first; before it may stand its namespace and `/`",
+        );
         return None;
     };
     let mut plugin = PluginConfig::new(name);

@@ -75,7 +75,7 @@ impl KeptCalls {
         }
         for read in &answer.reads {
             let config = read.kept.database().config();
-            target.plugin.guest.grants.database(&services.databases, config.name.as_str(), Right::Read).ok()?;
+            target.guest.grants.database(&services.databases, "database-read", config.name.as_str(), Right::Read).ok()?;
             if services.hooks.setup(call, &config.name, config.engine, false).await.ok()? != *read.kept.setup() {
                 return None;
             }

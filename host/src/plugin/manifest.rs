@@ -1,5 +1,8 @@
 //! `plugin.toml`: what a plugin says of itself and what it asks for.
 
+mod limits;
+mod offer;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -7,9 +10,17 @@ use serde::Deserialize;
 use serde::Deserializer;
 use serde::de::Error as _;
 
+pub use limits::LimitRequest;
+pub use offer::Effect;
+pub use offer::Provides;
+pub use offer::ToolRights;
+
 use super::definition::is_plain_text;
+use super::digest::Digest;
+use super::trust::PublicKey;
 use crate::config::HookEvent;
 use crate::config::OnFailure;
+use crate::config::PluginName;
 use crate::hook::Kind;
 
 /// Interfaces of the contract that give no right worth granting: types, and words to the host and the caller's own client.
@@ -49,6 +60,15 @@ pub struct Manifest {
     /// Its hooks.
     #[serde(default)]
     pub hooks: Vec<HookDeclaration>,
+    /// What it offers; not said by every plugin that is loaded from a folder.
+    #[serde(default)]
+    pub provides: Option<Provides>,
+    /// Tools that have less than all rights of the plugin, by their names in it.
+    #[serde(default)]
+    pub tools: BTreeMap<String, ToolRights>,
+    /// Limits that it asks for.
+    #[serde(default)]
+    pub limits: LimitRequest,
 }
 
 /// A hook: what it is asked about, as what, and what it is shown.
@@ -159,7 +179,8 @@ impl HookDeclaration {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct About {
-    /// Its id: lower-case letters, digits and hyphens, at most 40 characters, a letter first.
+    /// Its id: lower-case letters, digits and hyphens, at most 40 characters, a letter first; before that, with a `/`, the
+    /// namespace of its publisher.
     pub id: String,
     /// Its version.
     pub version: semver::Version,
@@ -172,6 +193,37 @@ pub struct About {
     pub license: Option<String>,
     /// The versions of the contract it works with, for example `^0.1`.
     pub host_api: semver::VersionReq,
+    /// Who wrote it.
+    #[serde(default)]
+    pub authors: Vec<String>,
+    /// Where its source is kept.
+    #[serde(default)]
+    pub repository: Option<String>,
+    /// Words to find it by.
+    #[serde(default)]
+    pub keywords: Vec<String>,
+    /// The public key of its publisher, by which the signature beside the manifest is checked.
+    #[serde(default)]
+    pub publisher: Option<PublicKey>,
+}
+
+impl About {
+    /// Something to change in tests.
+    #[cfg(test)]
+    pub(super) fn for_tests() -> Self {
+        Self {
+            id: "one".into(),
+            version: semver::Version::new(0, 1, 0),
+            title: "One".into(),
+            description: "One.".into(),
+            license: None,
+            host_api: semver::VersionReq::parse("^0.1").unwrap(),
+            authors: Vec::new(),
+            repository: None,
+            keywords: Vec::new(),
+            publisher: None,
+        }
+    }
 }
 
 /// Where the code of a plugin is.
@@ -180,6 +232,22 @@ pub struct About {
 pub struct ComponentFile {
     /// Its file name, in the folder of the manifest.
     pub file: String,
+    /// The digest of its bytes; a plugin that is installed has to have it.
+    #[serde(default)]
+    pub sha256: Option<Digest>,
+    /// What it was built from.
+    #[serde(default)]
+    pub source: Option<ComponentSource>,
+}
+
+/// Where the source of a component is.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ComponentSource {
+    /// The URL of a git repository.
+    pub git: String,
+    /// The commit.
+    pub rev: String,
 }
 
 /// A request for one interface.
@@ -201,7 +269,9 @@ pub enum ManifestError {
     #[error("`schema` is {0}, and this host reads 1")]
     Schema(u32),
     /// The id.
-    #[error("`plugin.id` must be lower-case letters, digits and hyphens, a letter first, at most 40 characters")]
+    #[error(
+        "`plugin.id` must be lower-case letters, digits and hyphens, a letter first, at most 40 characters; the namespace of its publisher may stand before it, as in `example.org/advisor`"
+    )]
     Id,
     /// The contract.
     #[error("`plugin.host-api` is `{wanted}`, and this host offers {HOST_API}")]
@@ -224,6 +294,9 @@ pub enum ManifestError {
     /// A hook.
     #[error("`hooks`: {0}")]
     Hook(String),
+    /// What it offers.
+    #[error("{0}")]
+    Offer(String),
 }
 
 impl Manifest {
@@ -238,10 +311,7 @@ impl Manifest {
             return Err(ManifestError::Schema(manifest.schema));
         }
         let About { id, title, description, host_api, .. } = &manifest.plugin;
-        let id_fits = (1..=40).contains(&id.len())
-            && id.starts_with(|c: char| c.is_ascii_lowercase())
-            && id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
-        if !id_fits {
+        if PluginName::parse(id).is_none() {
             return Err(ManifestError::Id);
         }
         if !host_api.matches(&HOST_API) {
@@ -255,6 +325,20 @@ impl Manifest {
             if !is_plain_text(text, characters) {
                 return Err(ManifestError::Text(name.into()));
             }
+        }
+        let About { license, authors, repository, keywords, .. } = &manifest.plugin;
+        let source = manifest
+            .component
+            .source
+            .iter()
+            .flat_map(|source| [("component.source.git", &source.git), ("component.source.rev", &source.rev)]);
+        let lines = license.iter().map(|text| ("plugin.license", text)).chain(repository.iter().map(|text| ("plugin.repository", text)));
+        let lists = authors.iter().map(|text| ("plugin.authors", text)).chain(keywords.iter().map(|text| ("plugin.keywords", text)));
+        if let Some((name, _)) = lines.chain(lists).chain(source).find(|(_, text)| !is_plain_text(text, 256) || text.contains('\n')) {
+            return Err(ManifestError::Text(name.into()));
+        }
+        if authors.len() > 32 || keywords.len() > 32 {
+            return Err(ManifestError::Offer("`plugin.authors` and `plugin.keywords` have at most 32 entries".into()));
         }
         for (interface, request) in &manifest.capabilities {
             if !RIGHTS.contains(&interface.as_str()) {
@@ -270,6 +354,13 @@ impl Manifest {
         if let Some(problem) = manifest.hooks.iter().find_map(HookDeclaration::problem) {
             return Err(ManifestError::Hook(problem));
         }
+        offer::check_tools(&manifest.tools, &manifest.capabilities)?;
+        if let Some(provides) = &manifest.provides {
+            provides.check(manifest.hooks.iter().map(|hook| hook.event))?;
+            if let Some(tool) = manifest.tools.keys().find(|tool| !provides.tools.contains(*tool)) {
+                return Err(ManifestError::Offer(format!("`tools.{tool}` is no tool of `provides.tools`")));
+            }
+        }
         Ok(manifest)
     }
 }
@@ -277,6 +368,11 @@ impl Manifest {
 /// Whether importing this interface takes a request.
 pub fn is_a_right(interface: &str) -> bool {
     !FREE.contains(&interface)
+}
+
+/// Whether a request names something that is among the `imports` of the contract.
+pub fn is_imported(request: &str, imports: &[&str]) -> bool {
+    imports.contains(&request)
 }
 
 #[cfg(test)]

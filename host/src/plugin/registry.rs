@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::Plugin;
 use super::PluginError;
+use super::contract::Contract;
 use super::definition::CheckedTool;
 use super::definition::TOOLS;
 use super::definition::checked_prompt;
@@ -16,6 +17,7 @@ use super::hooks::PluginHooks;
 use super::template;
 use crate::call::Call;
 use crate::call::Caller;
+use crate::capability::Guest;
 use crate::capability::Services;
 use crate::config::Right;
 use crate::runtime::answer::CallError;
@@ -58,6 +60,8 @@ impl Offer {
         let prompts = component.list_prompts(&call, guest, services).await?;
         let resources = component.list_resources(&call, guest, services).await?;
         let templates = component.list_templates(&call, guest, services).await?;
+        let contract = Contract::new(&tools, &prompts, &templates);
+        plugin.check_contract(&contract)?;
         Ok(Self {
             tools: tools
                 .into_iter()
@@ -79,6 +83,8 @@ pub struct ToolEntry {
     pub plugin: Arc<Plugin>,
     /// The tool.
     pub tool: Arc<CheckedTool>,
+    /// What its calls are handed: what the plugin has, or less.
+    pub guest: Arc<Guest>,
 }
 
 /// The loaded set at one moment.
@@ -104,7 +110,7 @@ impl Snapshot {
             let plugin = &offer.plugin;
             for tool in &offer.tools {
                 let name = tool.definition.name.clone();
-                let entry = ToolEntry { plugin: plugin.clone(), tool: tool.clone() };
+                let entry = ToolEntry { plugin: plugin.clone(), tool: tool.clone(), guest: plugin.guest_for(&tool.local_name) };
                 if let Some(taken) = tools.insert(name.clone(), entry) {
                     return Err(PluginError::Collision { what: "tool", name, by: taken.plugin.id().into() });
                 }
@@ -205,7 +211,7 @@ fn is_of_use(entry: &ToolEntry, services: &Services) -> bool {
         Needs::Read => Right::Read,
         Needs::Write => Right::Write,
     };
-    entry.plugin.guest.grants.visible(&services.databases).any(|(_, right)| right >= needed)
+    entry.guest.grants.visible(&services.databases).any(|(_, right)| right >= needed)
 }
 
 /// Holds the current snapshot.

@@ -109,6 +109,7 @@ fn package(
         elsewhere: if wanted.databases.is_some() { None } else { default_right },
         databases: wanted.databases.clone().unwrap_or_default(),
         requested: None,
+        interfaces: None,
     };
     let settings: BTreeMap<String, String> = wanted.settings.iter().map(|(key, value)| (key.clone(), value.to_string())).collect();
     let defaults = GuestLimits::default();
@@ -118,7 +119,7 @@ fn package(
         wall_time: wanted.limits.wall_time,
         ..defaults
     };
-    let default_prefix = if default_right.is_some() { String::new() } else { format!("{}_", wanted.name) };
+    let default_prefix = if default_right.is_some() { String::new() } else { format!("{}_", wanted.name.short()) };
     let rules = DefinitionRules {
         prefix: wanted.tool_prefix.clone().unwrap_or(default_prefix),
         header_arguments: wanted.header_arguments,
@@ -129,7 +130,8 @@ fn package(
         None => HookDefaults { mode: HookMode::Audit, instances: Instances::Fresh },
     };
     let hook_grants = wanted.hooks.clone();
-    PluginPackage { name: wanted.name.to_string(), manifest, component, grants, settings, limits, rules, hook_grants, hook_defaults }
+    let name = wanted.name.to_string();
+    PluginPackage { name, manifest, component, grants, settings, limits, rules, hook_grants, hook_defaults, approved: None }
 }
 
 /// Manifest and component of a plugin in a folder.
