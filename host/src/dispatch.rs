@@ -208,11 +208,6 @@ impl Dispatcher {
         self.registry.snapshot().listed_tools()
     }
 
-    /// All tools, listed or not, each by its name in its plugin.
-    pub fn offered_tools(&self) -> Vec<String> {
-        self.registry.snapshot().tools().map(|entry| entry.tool.local_name.clone()).collect()
-    }
-
     /// The tool of this name, listed or not.
     pub fn find_tool(&self, name: &str) -> Option<ToolDefinition> {
         self.registry.snapshot().find_tool(name).map(|entry| entry.tool.definition.clone())

@@ -214,7 +214,15 @@ impl Plugin {
         let guest = Guest { id: manifest.plugin.id.clone(), grants, settings: source.settings, limits };
         let (hook_grants, hook_defaults) = (source.hook_grants, source.hook_defaults);
         let approved = source.approved;
-        Ok(Self { manifest, guest: Arc::new(guest), component: Arc::new(component), rules: source.rules, hook_grants, hook_defaults, approved })
+        Ok(Self {
+            manifest,
+            guest: Arc::new(guest),
+            component: Arc::new(component),
+            rules: source.rules,
+            hook_grants,
+            hook_defaults,
+            approved,
+        })
     }
 
     /// Its id.

@@ -16,6 +16,7 @@ use serde_json::json;
 
 use crate::database::Engine;
 use crate::database::Library;
+use crate::folder::Folder;
 use crate::host::Client;
 use crate::host::Era;
 use crate::host::Host;
@@ -53,9 +54,19 @@ async fn build(language: &str) -> PathBuf {
         }
         let output = tokio::time::timeout(PATIENCE, command.output()).await.expect("it is built in time").expect("the program starts");
         assert!(output.status.success(), "{language}: {}", String::from_utf8_lossy(&output.stderr));
+        test(&project, &built).await;
         fs::write(built.join("done"), []).expect("the folder is ours");
     }
     built
+}
+
+/// Runs the tests of a project, each of them again without each capability.
+async fn test(project: &Path, built: &Path) {
+    let mut command = program();
+    command.args(["plugin", "test", "--deny-each", "--built"]).arg(built).arg(project);
+    let output = tokio::time::timeout(PATIENCE, command.output()).await.expect("they end in time").expect("the program starts");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("without `database-read`"), "{}:\n{said}", project.display());
 }
 
 /// A digest of all files in these folders, and of their names.
@@ -88,6 +99,57 @@ async fn start(language: &str, id: &str, event: &str, settings: &str) -> (HttpHo
     let host = Host::new().database("main", &library.url, "").table(&format!("plugins.{id}"), &keys).start().await;
     let client = host.connect(Era::Modern).await;
     (host, client, library)
+}
+
+#[tokio::test]
+async fn a_new_project_builds_and_a_wrong_expectation_is_told() {
+    let folder = Folder::new();
+    let project = folder.path().join("my-counts");
+    let plugin = async |arguments: &[&str]| {
+        let mut command = program();
+        command.arg("plugin").args(arguments).current_dir(folder.path());
+        tokio::time::timeout(PATIENCE, command.output()).await.expect("it ends in time").expect("the program starts")
+    };
+    let made = plugin(&["new", "my-counts", "--lang", "c"]).await;
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let again = plugin(&["new", "my-counts", "--lang", "c"]).await;
+    assert!(String::from_utf8_lossy(&again.stderr).contains("`my-counts` is not empty"));
+    let tests = project.join("tests/my_counts.toml");
+    let text = fs::read_to_string(&tests).unwrap();
+    fs::write(&tests, text.replace("it joins 9 times", "it joins ten times").replace("odd \"\"name\"\"", "even")).unwrap();
+    let tested = plugin(&["test", "my-counts"]).await;
+    let said = String::from_utf8_lossy(&tested.stdout).into_owned() + &String::from_utf8_lossy(&tested.stderr);
+    assert_eq!(tested.status.code(), Some(1), "{said}");
+    assert!(said.contains("the arguments of `database-read.query` are others"), "{said}");
+    assert!(said.contains("got \"it joins 9 times, and 8 are allowed\"") && said.contains("5 passed, 2 failed"), "{said}");
+    // The package has what a host checks, and its manifest says what it offers.
+    let manifest = fs::read_to_string(project.join("build/plugin.toml")).unwrap();
+    assert!(manifest.contains("tools = [\"count_rows\"]") && manifest.contains("contract-sha256 = "), "{manifest}");
+
+    // What is requested and not used is asked of nobody.
+    let asking =
+        format!("{}\n[capabilities.database-write]\nreason = \"None.\"\n", fs::read_to_string(project.join("plugin.toml")).unwrap());
+    fs::write(project.join("plugin.toml"), asking).unwrap();
+    let built = plugin(&["build", "my-counts"]).await;
+    let said = String::from_utf8_lossy(&built.stderr);
+    assert!(!built.status.success() && said.contains("requests `database-write`, and the component does not import it"), "{said}");
+}
+
+#[tokio::test]
+async fn a_missing_tool_is_named_with_how_to_get_it() {
+    let folder = Folder::new();
+    for (language, tool) in [("js", "node"), ("python", "componentize-py"), ("c", "zig")] {
+        let mut command = program();
+        command.args(["plugin", "new", "one", "--lang", language, "--folder", language]).current_dir(folder.path());
+        assert!(command.status().await.unwrap().success());
+        let mut command = program();
+        let build = command.args(["plugin", "build", language]).current_dir(folder.path()).env_remove(TOOLCHAINS).env("PATH", folder.path());
+        let output = build.output().await.unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let is_named =
+            said.contains(&format!("`{tool}` is not installed")) || (language == "js" && said.contains("`node` is not installed"));
+        assert!(!output.status.success() && is_named && said.contains("install"), "{said}");
+    }
 }
 
 #[tokio::test]

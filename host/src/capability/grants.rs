@@ -134,7 +134,8 @@ mod tests {
         assert_eq!(kind(all.database(&databases, "ro", Right::Write)), Some(ErrorKind::ReadOnly));
         let asks_little = Grants { requested: Some(Right::Read), ..all.clone() };
         assert_eq!(kind(asks_little.database(&databases, "rw", Right::Write)), Some(ErrorKind::AccessDenied));
-        let granted_little = Grants { databases: [(DatabaseName::parse("rw").unwrap(), Right::Read)].into(), elsewhere: None, ..all.clone() };
+        let granted_little =
+            Grants { databases: [(DatabaseName::parse("rw").unwrap(), Right::Read)].into(), elsewhere: None, ..all.clone() };
         assert_eq!(kind(granted_little.database(&databases, "rw", Right::Write)), Some(ErrorKind::AccessDenied));
         assert_eq!(kind(granted_little.database(&databases, "", Right::Read)), None);
     }

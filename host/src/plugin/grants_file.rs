@@ -136,7 +136,8 @@ impl GrantsFile {
     /// Puts a grant in, in the place of those for the same plugin, key, request and contract.
     pub fn put(&mut self, grant: Grant) {
         let same = |other: &Grant| {
-            (&other.plugin, &other.publisher, other.request, other.contract) == (&grant.plugin, &grant.publisher, grant.request, grant.contract)
+            (&other.plugin, &other.publisher, other.request, other.contract)
+                == (&grant.plugin, &grant.publisher, grant.request, grant.contract)
         };
         self.entries.retain(|other| !same(other));
         self.entries.push(grant);
@@ -203,7 +204,10 @@ pub fn parse_right(text: &str) -> Option<Right> {
 
 /// The mode of this name.
 pub fn parse_mode(text: &str) -> Option<HookMode> {
-    [(HookMode::Enforce, "enforce"), (HookMode::Audit, "audit"), (HookMode::Off, "off")].into_iter().find(|(_, name)| *name == text).map(|(mode, _)| mode)
+    [(HookMode::Enforce, "enforce"), (HookMode::Audit, "audit"), (HookMode::Off, "off")]
+        .into_iter()
+        .find(|(_, name)| *name == text)
+        .map(|(mode, _)| mode)
 }
 
 #[cfg(test)]

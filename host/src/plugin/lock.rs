@@ -171,7 +171,9 @@ pub(super) mod tests {
         let text = lock.to_text().unwrap();
         assert_eq!(Lock::parse(&text).unwrap(), lock);
         assert_eq!(lock.releases().count(), 4);
-        for (from, to) in [("version = 1\n", "version = 2\n"), ("id = \"another\"", "id = \"../another\""), ("sha256:", "sha1:"), ("source", "sauce")] {
+        for (from, to) in
+            [("version = 1\n", "version = 2\n"), ("id = \"another\"", "id = \"../another\""), ("sha256:", "sha1:"), ("source", "sauce")]
+        {
             assert!(Lock::parse(&text.replacen(from, to, 1)).is_err(), "{to}");
         }
         assert!(Lock::parse(&text.replace("\"another\"", "\"b.org/one\"")).unwrap_err().contains("twice"));

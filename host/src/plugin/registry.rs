@@ -156,11 +156,6 @@ impl Snapshot {
         self.listed.clone()
     }
 
-    /// All tools by name, also those that are not listed.
-    pub fn tools(&self) -> impl Iterator<Item = &ToolEntry> {
-        self.tools.values()
-    }
-
     /// The tool of this name, also when it is not listed.
     pub fn find_tool(&self, name: &str) -> Option<&ToolEntry> {
         self.tools.get(name)

@@ -74,7 +74,10 @@ impl LiveGrants {
     pub fn database(&self, databases: &Databases, interface: &str, name: &str, right: Right) -> Result<Arc<Database>, DatabaseError> {
         let database = self.now().database(databases, name, right)?;
         if !self.uses(interface) {
-            return Err(DatabaseError::new(ErrorKind::AccessDenied, format!("the manifest says that this tool does not use `{interface}`")));
+            return Err(DatabaseError::new(
+                ErrorKind::AccessDenied,
+                format!("the manifest says that this tool does not use `{interface}`"),
+            ));
         }
         if right > Right::Read && self.reads_only() {
             return Err(DatabaseError::new(ErrorKind::AccessDenied, "the manifest says that this tool only reads"));

@@ -87,13 +87,13 @@ pub(super) async fn run(options: &Options) -> Result<(), Failure> {
     let dispatcher = package::load(&folder, project.id(), Services::default(), dispatch).await?;
     let mut outcomes = Vec::new();
     for case in &cases {
-        let failure = test(&dispatcher, &player, &project, case).await.err();
+        let failure = test(&dispatcher, &player, case).await.err();
         outcomes.push(Outcome { name: case.name.clone(), denied: None, failure });
     }
     if options.deny_each {
         for capability in project.manifest.capabilities.keys() {
             for case in &cases {
-                let failure = test_denied(&dispatcher, &player, &project, case, capability).await.err();
+                let failure = test_denied(&dispatcher, &player, case, capability).await.err();
                 outcomes.push(Outcome { name: case.name.clone(), denied: Some(capability.clone()), failure });
             }
         }
@@ -123,9 +123,9 @@ fn print(outcomes: &[Outcome], as_json: bool) -> Result<(), Failure> {
 }
 
 /// Runs one test as it is written.
-async fn test(dispatcher: &Arc<Dispatcher>, player: &Player, project: &Project, case: &Case) -> Result<(), String> {
+async fn test(dispatcher: &Arc<Dispatcher>, player: &Player, case: &Case) -> Result<(), String> {
     player.begin(&case.settings, &case.calls, None);
-    let came = play(dispatcher, project, case).await;
+    let came = play(dispatcher, case).await;
     // A call that was not expected is the reason of whatever followed.
     if let Some(diverged) = player.end().diverged {
         return Err(diverged);
@@ -134,15 +134,9 @@ async fn test(dispatcher: &Arc<Dispatcher>, player: &Player, project: &Project, 
 }
 
 /// Runs one test with a capability refused. It may come to anything but a trap.
-async fn test_denied(
-    dispatcher: &Arc<Dispatcher>,
-    player: &Player,
-    project: &Project,
-    case: &Case,
-    capability: &str,
-) -> Result<(), String> {
+async fn test_denied(dispatcher: &Arc<Dispatcher>, player: &Player, case: &Case, capability: &str) -> Result<(), String> {
     player.begin(&case.settings, &case.calls, Some(capability));
-    let came = play(dispatcher, project, case).await;
+    let came = play(dispatcher, case).await;
     player.end();
     match came?.get("error").and_then(Json::as_str) {
         Some(code @ ("PLUGIN_FAILED" | "PLUGIN_LIMIT" | "INTERNAL")) => Err(format!("the call ended with `{code}`")),
@@ -151,15 +145,15 @@ async fn test_denied(
 }
 
 /// Calls the tool or asks the hook. What came of it is an object whose keys are those of expectations.
-async fn play(dispatcher: &Arc<Dispatcher>, project: &Project, case: &Case) -> Result<Json, String> {
+async fn play(dispatcher: &Arc<Dispatcher>, case: &Case) -> Result<Json, String> {
     let caller = case.caller.as_deref().map_or_else(Caller::local, Caller::named);
     let call = Call::new(caller, LIMIT);
+    let plugins: Vec<Arc<Plugin>> = dispatcher.plugins();
+    let plugin = plugins.first().ok_or("the plugin is gone")?;
     if case.hook.is_some() {
-        let plugins: Vec<Arc<Plugin>> = dispatcher.plugins();
-        let plugin = plugins.first().ok_or("the plugin is gone")?;
         return question::ask(plugin, case, &call).await;
     }
-    let name = format!("{}_{}", project.id(), case.tool.as_deref().unwrap_or_default());
+    let name = format!("{}{}", plugin.rules.prefix, case.tool.as_deref().unwrap_or_default());
     let request = ToolRequest { name, arguments: case.arguments.clone(), round: Round::default() };
     let result = shell::call_tool(dispatcher, &call, request).await?;
     // Rows go out as text alone.
