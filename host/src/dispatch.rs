@@ -254,7 +254,7 @@ impl Dispatcher {
     ) -> Result<Outcome<Vec<Content>>, CallError> {
         let plugin = &target.plugin;
         let name = &target.tool.local_name;
-        let (answer, announced) = plugin.component.call_tool(call, &target.guest, services, name, arguments.to_string(), round).await;
+        let (answer, announced) = plugin.component.call_tool(call, &target.guest, services, name, arguments.to_string(), round, target.kept.as_ref()).await;
         self.announce(plugin, announced).await;
         answer
     }
