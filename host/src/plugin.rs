@@ -47,6 +47,7 @@ use crate::runtime::answer::CallError;
 use crate::runtime::component::Component;
 use crate::runtime::engine::Engine;
 use crate::runtime::engine::LoadError;
+use crate::runtime::kept_instances::Keeping;
 use contract::Contract;
 use contract::ContractError;
 use definition::DefinitionError;
@@ -77,6 +78,8 @@ pub struct PluginPackage {
     pub hook_grants: BTreeMap<HookEvent, HookGrant>,
     /// What holds for hooks that nothing is said about.
     pub hook_defaults: HookDefaults,
+    /// How long instances of its tools serve their callers; none when every call gets a new one.
+    pub keeping: Option<Keeping>,
     /// The digest of the contract that was approved, for a plugin that was installed.
     pub approved: Option<Digest>,
 }
@@ -175,6 +178,8 @@ pub struct Plugin {
     pub hook_grants: BTreeMap<HookEvent, HookGrant>,
     /// What holds for hooks that nothing is said about.
     pub hook_defaults: HookDefaults,
+    /// How long instances of its tools serve their callers; none when every call gets a new one.
+    pub keeping: Option<Keeping>,
     /// How its definitions are taken.
     pub rules: DefinitionRules,
     /// The digest of the contract that was approved, for a plugin that was installed.
@@ -227,7 +232,7 @@ impl Plugin {
         let limits = manifest.limits.lower(source.limits);
         let guest = Guest { id: manifest.plugin.id.clone(), grants, settings: source.settings, limits };
         let (hook_grants, hook_defaults) = (source.hook_grants, source.hook_defaults);
-        let approved = source.approved;
+        let (approved, keeping) = (source.approved, source.keeping);
         Ok(Self {
             manifest,
             guest: Arc::new(guest),
@@ -235,6 +240,7 @@ impl Plugin {
             rules: source.rules,
             hook_grants,
             hook_defaults,
+            keeping,
             approved,
             fingerprint,
         })

@@ -12,6 +12,7 @@ mod folder;
 mod hook_instances;
 mod hooks;
 mod host;
+mod languages;
 mod package;
 mod plugins_install;
 mod protocol;

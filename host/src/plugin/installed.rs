@@ -151,8 +151,11 @@ fn least(granted: HookMode, said: Option<HookMode>) -> HookMode {
 
 /// What tells one package from another but for its grants: with the same one, a running plugin need not be loaded again.
 pub fn fingerprint(package: &PluginPackage) -> Digest {
-    let PluginPackage { name, manifest, component, grants: _, settings, limits, rules, hook_grants, hook_defaults, approved } = package;
-    let parts =
-        format!("{name:?} {:?} {settings:?} {limits:?} {rules:?} {hook_grants:?} {hook_defaults:?} {approved:?}", Digest::of(component));
+    let PluginPackage { name, manifest, component, grants: _, settings, limits, rules, hook_grants, hook_defaults, keeping, approved } =
+        package;
+    let parts = format!(
+        "{name:?} {:?} {settings:?} {limits:?} {rules:?} {hook_grants:?} {hook_defaults:?} {keeping:?} {approved:?}",
+        Digest::of(component)
+    );
     Digest::of(format!("{manifest}\n{parts}").as_bytes())
 }

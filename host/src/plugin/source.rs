@@ -27,6 +27,7 @@ use crate::config::PluginSource;
 use crate::config::Right;
 use crate::config::Schemas;
 use crate::runtime::engine::COMPONENT_BYTES;
+use crate::runtime::kept_instances::Keeping;
 
 /// Why the files of a plugin were not read. Blame: the operator.
 #[derive(Debug, thiserror::Error)]
@@ -141,12 +142,16 @@ pub(super) fn package(
         verbatim_schemas: wanted.schemas == Schemas::Verbatim,
     };
     let hook_defaults = match default_right {
-        Some(_) => HookDefaults { mode: HookMode::Enforce, instances: Instances::PerCaller },
-        None => HookDefaults { mode: HookMode::Audit, instances: Instances::Fresh },
+        Some(_) => HookDefaults { mode: HookMode::Enforce, instances: wanted.instances.unwrap_or(Instances::PerCaller) },
+        None => HookDefaults { mode: HookMode::Audit, instances: wanted.instances.unwrap_or_default() },
     };
+    let keeping = (wanted.instances == Some(Instances::PerCaller)).then(|| {
+        let defaults = Keeping::default();
+        Keeping { uses: wanted.instance_uses.unwrap_or(defaults.uses), idle: wanted.instance_idle.unwrap_or(defaults.idle) }
+    });
     let hook_grants = wanted.hooks.clone();
     let name = wanted.name.to_string();
-    PluginPackage { name, manifest, component, grants, settings, limits, rules, hook_grants, hook_defaults, approved: None }
+    PluginPackage { name, manifest, component, grants, settings, limits, rules, hook_grants, hook_defaults, keeping, approved: None }
 }
 
 /// Manifest and component of a plugin in a folder.
