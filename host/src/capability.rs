@@ -250,6 +250,13 @@ impl State {
         self.told_unusable = false;
     }
 
+    /// Makes it the state of another call of a tool, of the same caller. Whatever counts starts anew, but for memory.
+    pub fn serve_again(&mut self, call: Call, services: Services) {
+        self.ask_again(call, HookQuestion::default());
+        self.hook = None;
+        self.services = services;
+    }
+
     /// Whether the guest holds nothing of the host any more.
     pub fn holds_nothing(&self) -> bool {
         self.table.is_empty()

@@ -403,10 +403,10 @@ impl OnFailure {
     }
 }
 
-/// Whether the instance of a hook is used again.
+/// Whether the instance of a hook or a tool is used again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Instances {
-    /// Every question gets a new one.
+    /// Every question or call gets a new one.
     #[default]
     Fresh,
     /// A question gets one that served the same caller before, where there is one; never one that served another.
@@ -451,6 +451,13 @@ pub struct PluginConfig {
     pub databases: Option<BTreeMap<DatabaseName, Right>>,
     /// Limits of one call.
     pub limits: PluginLimits,
+    /// Whether the instances of its tools are used again, and those of hooks that say nothing else. None means the default: no for
+    /// tools; for hooks yes when it is part of the program, and no for others.
+    pub instances: Option<Instances>,
+    /// Calls that one kept instance of its tools answers; default 1,000.
+    pub instance_uses: Option<u32>,
+    /// How long a kept instance of its tools waits for the next call; default 60 s.
+    pub instance_idle: Option<Duration>,
     /// Its hooks, by event.
     pub hooks: BTreeMap<HookEvent, HookGrant>,
     /// What it may use beside databases.
@@ -470,6 +477,9 @@ impl PluginConfig {
             schemas: Schemas::default(),
             databases: None,
             limits: PluginLimits::default(),
+            instances: None,
+            instance_uses: None,
+            instance_idle: None,
             hooks: BTreeMap::new(),
             capabilities: PluginCapabilities::default(),
         }

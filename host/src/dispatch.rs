@@ -46,6 +46,7 @@ use crate::runtime::engine::Engine;
 use crate::runtime::engine::EngineError;
 use crate::runtime::engine::EngineOptions;
 use crate::runtime::hook::HookSlots;
+use crate::runtime::scripted::Scripted;
 use admission::Admission;
 use jobs::JobBoard;
 use kept_calls::KeptCalls;
@@ -103,11 +104,13 @@ pub struct DispatchOptions {
     pub waiting_calls: usize,
     /// Where compiled plugins are kept between runs.
     pub cache: Option<PathBuf>,
+    /// What answers in place of the capabilities; none outside tests of plugins.
+    pub scripted: Option<Scripted>,
 }
 
 impl Default for DispatchOptions {
     fn default() -> Self {
-        Self { concurrent_calls: 64, waiting_calls: 256, cache: None }
+        Self { concurrent_calls: 64, waiting_calls: 256, cache: None, scripted: None }
     }
 }
 
@@ -169,6 +172,7 @@ impl Dispatcher {
             instances: u32::try_from(options.concurrent_calls + 16 + hook_questions(options) + KEPT_HOOKS).unwrap_or(u32::MAX),
             memory_bytes: 512 << 20,
             cache: options.cache.clone(),
+            scripted: options.scripted.clone(),
         };
         let engine = Arc::new(Engine::new(&engine_options)?);
         let registry = Registry::new(services.clone(), HookSlots::new(hook_questions(options), KEPT_HOOKS));
@@ -264,7 +268,8 @@ impl Dispatcher {
     ) -> Result<Outcome<Vec<Content>>, CallError> {
         let plugin = &target.plugin;
         let name = &target.tool.local_name;
-        let (answer, announced) = plugin.component.call_tool(call, &target.guest, services, name, arguments.to_string(), round).await;
+        let (answer, announced) =
+            plugin.component.call_tool(call, &target.guest, services, name, arguments.to_string(), round, target.kept.as_ref()).await;
         self.announce(plugin, announced).await;
         answer
     }

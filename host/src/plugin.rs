@@ -52,6 +52,7 @@ use crate::runtime::component::Component;
 use crate::runtime::engine::Engine;
 use crate::runtime::engine::Links;
 use crate::runtime::engine::LoadError;
+use crate::runtime::kept_instances::Keeping;
 use contract::Contract;
 use contract::ContractError;
 use definition::DefinitionError;
@@ -87,6 +88,8 @@ pub struct PluginPackage {
     pub hook_grants: BTreeMap<HookEvent, HookGrant>,
     /// What holds for hooks that nothing is said about.
     pub hook_defaults: HookDefaults,
+    /// How long instances of its tools serve their callers; none when every call gets a new one.
+    pub keeping: Option<Keeping>,
     /// The digest of the contract that was approved, for a plugin that was installed.
     pub approved: Option<Digest>,
 }
@@ -196,6 +199,8 @@ pub struct Plugin {
     pub hook_grants: BTreeMap<HookEvent, HookGrant>,
     /// What holds for hooks that nothing is said about.
     pub hook_defaults: HookDefaults,
+    /// How long instances of its tools serve their callers; none when every call gets a new one.
+    pub keeping: Option<Keeping>,
     /// How its definitions are taken.
     pub rules: DefinitionRules,
     /// The digest of the contract that was approved, for a plugin that was installed.
@@ -262,6 +267,7 @@ impl Plugin {
             hook_grants: source.hook_grants,
             hook_defaults: source.hook_defaults,
             approved: source.approved,
+            keeping: source.keeping,
             fingerprint,
             jobs,
             manifest,

@@ -14,6 +14,7 @@ mod hooks;
 mod host;
 mod jobs;
 mod keeping;
+mod languages;
 mod outgoing_http;
 mod package;
 mod plugins_install;

@@ -30,7 +30,7 @@ const LAYERS: [&str; 15] = [
 const RESOURCE_TYPES: &str = "with: {";
 
 /// Crates that stay in their place: the crate as code names it, and the paths under `host/src` that may name it.
-const FENCES: [(&str, &[&str]); 17] = [
+const FENCES: [(&str, &[&str]); 23] = [
     ("wasmtime", &["runtime", "capability", "bindings"]),
     ("wasmtime_wasi", &["runtime", "capability", "bindings"]),
     ("wasmtime_wasi_http", &["capability"]),
@@ -50,6 +50,11 @@ const FENCES: [(&str, &[&str]); 17] = [
     ("redis", &["cache/shared"]),
     ("reqwest", &["plugin/fetch"]),
     ("rustls_native_certs", &["plugin/fetch"]),
+    ("toml_edit", &["cli/author/package"]),
+    ("wit_bindgen_c", &["cli/author/build"]),
+    ("wit_bindgen_core", &["cli/author/build"]),
+    ("wit_component", &["cli/author/build"]),
+    ("wit_parser", &["cli/author"]),
 ];
 
 /// File names that say nothing.

@@ -337,6 +337,9 @@ fn read_plugin(name: &str, mut section: Section<'_>) -> Option<PluginConfig> {
         let rights = databases.into_parsed("`\"read\"`, `\"write\"` or `\"admin\"`", parse_right);
         rights.into_iter().filter_map(|(name, right)| Some((DatabaseName::parse(&name)?, right))).collect()
     });
+    plugin.instances = section.parsed("instances", INSTANCES, parse_instances);
+    plugin.instance_uses = section.number("instance_uses", 1, 1_000_000);
+    plugin.instance_idle = section.duration("instance_idle", Duration::from_millis(100), DAY);
     plugin.limits = read_limits(section.table("limits"));
     plugin.hooks = read_hooks(section.table("hooks"));
     plugin.capabilities = capability::read(&mut section);
@@ -353,6 +356,17 @@ fn parse_schemas(text: &str) -> Option<Schemas> {
     match text {
         "normalised" => Some(Schemas::Normalised),
         "verbatim" => Some(Schemas::Verbatim),
+        _ => None,
+    }
+}
+
+/// What [`parse_instances`] reads.
+const INSTANCES: &str = "`\"fresh\"` or `\"per-caller\"`";
+
+fn parse_instances(text: &str) -> Option<Instances> {
+    match text {
+        "fresh" => Some(Instances::Fresh),
+        "per-caller" => Some(Instances::PerCaller),
         _ => None,
     }
 }
@@ -389,11 +403,7 @@ fn read_hooks(section: Section<'_>) -> BTreeMap<HookEvent, HookGrant> {
             on_failure: section.parsed("on_failure", "`\"refuse\"` or `\"skip\"`", OnFailure::parse),
             priority: section.number("priority", 0, 1_000_000).and_then(|priority| i32::try_from(priority).ok()),
             timeout: section.duration("timeout", Duration::from_millis(1), 2 * SECOND),
-            instances: section.parsed("instances", "`\"fresh\"` or `\"per-caller\"`", |text| match text {
-                "fresh" => Some(Instances::Fresh),
-                "per-caller" => Some(Instances::PerCaller),
-                _ => None,
-            }),
+            instances: section.parsed("instances", INSTANCES, parse_instances),
         };
         section.finish();
         hooks.insert(event, grant);

@@ -172,10 +172,11 @@ pub fn fingerprint(package: &PluginPackage) -> Digest {
         rules,
         hook_grants,
         hook_defaults,
+        keeping,
         approved,
     } = package;
     let parts = format!(
-        "{name:?} {:?} {settings:?} {jobs:?} {limits:?} {rules:?} {hook_grants:?} {hook_defaults:?} {approved:?}",
+        "{name:?} {:?} {settings:?} {jobs:?} {limits:?} {rules:?} {hook_grants:?} {hook_defaults:?} {keeping:?} {approved:?}",
         Digest::of(component)
     );
     Digest::of(format!("{manifest}\n{parts}").as_bytes())

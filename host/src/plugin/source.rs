@@ -31,6 +31,7 @@ use crate::config::Right;
 use crate::config::Schemas;
 use crate::config::vault::VaultRight;
 use crate::runtime::engine::COMPONENT_BYTES;
+use crate::runtime::kept_instances::Keeping;
 
 /// Why the files of a plugin were not read. Blame: the operator.
 #[derive(Debug, thiserror::Error)]
@@ -155,9 +156,13 @@ pub(super) fn package(
         verbatim_schemas: wanted.schemas == Schemas::Verbatim,
     };
     let hook_defaults = match default_right {
-        Some(_) => HookDefaults { mode: HookMode::Enforce, instances: Instances::PerCaller },
-        None => HookDefaults { mode: HookMode::Audit, instances: Instances::Fresh },
+        Some(_) => HookDefaults { mode: HookMode::Enforce, instances: wanted.instances.unwrap_or(Instances::PerCaller) },
+        None => HookDefaults { mode: HookMode::Audit, instances: wanted.instances.unwrap_or_default() },
     };
+    let keeping = (wanted.instances == Some(Instances::PerCaller)).then(|| {
+        let defaults = Keeping::default();
+        Keeping { uses: wanted.instance_uses.unwrap_or(defaults.uses), idle: wanted.instance_idle.unwrap_or(defaults.idle) }
+    });
     let hook_grants = wanted.hooks.clone();
     let (secrets, jobs) = (wanted.capabilities.secrets.clone(), wanted.capabilities.jobs.clone());
     PluginPackage {
@@ -172,6 +177,7 @@ pub(super) fn package(
         rules,
         hook_grants,
         hook_defaults,
+        keeping,
         approved: None,
     }
 }

@@ -28,6 +28,8 @@ use super::answer::ToolDefinition;
 use super::engine::Links;
 use super::engine::LoadError;
 use super::exports;
+use super::kept_instances::KeptInstances;
+use super::kept_instances::Started;
 use super::trap;
 use crate::bindings::exports::tidegate::plugin::call_hooks;
 use crate::bindings::exports::tidegate::plugin::completion;
@@ -184,7 +186,9 @@ impl Component {
         call_export!(self, indices, call, guest, services, call_list_tools(), |list: Vec<_>, _: &mut State| exports::tools(id, list)).0
     }
 
-    /// Calls the tool `name`, by its name in the plugin, with `arguments`, a JSON object as text.
+    /// Calls the tool `name`, by its name in the plugin, with `arguments`, a JSON object as text: in a new instance, or in one of
+    /// `kept` that served the same caller.
+    #[expect(clippy::too_many_arguments, reason = "whom, for whom, with what: each is its own")]
     pub async fn call_tool(
         &self,
         call: &Call,
@@ -193,12 +197,57 @@ impl Component {
         name: &str,
         arguments: String,
         round: &Round,
+        kept: Option<&Arc<KeptInstances>>,
     ) -> Answered<Outcome<Vec<Content>>> {
         let Some(indices) = &self.tools else { return unknown("tool", name) };
         let brought = Brought::new(arguments.clone(), round.accepts_a_form());
         let call = &Call { brought: Arc::new(brought), ..call.clone() };
         let request = tools::Call { name: name.into(), arguments, round: exports::round(round, call) };
-        call_export!(self, indices, call, guest, services, call_call_tool(&request), exports::tool_outcome)
+        let Some(kept) = kept else {
+            return call_export!(self, indices, call, guest, services, call_call_tool(&request), exports::tool_outcome);
+        };
+        // Owned by what runs: taken back or late, the instance goes with it.
+        let running = async {
+            let mut started = self.started(kept, call, guest, services).await?;
+            let called = match indices.load(&mut started.store, &started.instance) {
+                Ok(guest) => guest.call_call_tool(&mut started.store, &request).await,
+                Err(error) => Err(error),
+            };
+            Ok::<_, wasmtime::Error>((called, started))
+        };
+        match within(call, guest, running).await {
+            Err(stopped) => (Err(stopped), Announced::default()),
+            Ok(Err(error)) => (Err(self.blame(&self.store(call, guest, services), &error)), Announced::default()),
+            Ok(Ok((called, mut started))) => {
+                let announced = std::mem::take(&mut started.store.data_mut().announced);
+                let result = match called {
+                    Err(error) => Err(self.blame(&started.store, &error)),
+                    Ok(answer) => {
+                        let result = exports::tool_outcome(answer, started.store.data_mut());
+                        // A tool may fail and be well; one that breaks the contract is not asked again.
+                        if !matches!(result, Err(CallError::PluginFailed { .. } | CallError::PluginLimit { .. })) {
+                            kept.keep(call, started);
+                        }
+                        result
+                    }
+                };
+                (result, announced)
+            }
+        }
+    }
+
+    /// An instance for this caller: a kept one, or a new one.
+    async fn started(&self, kept: &KeptInstances, call: &Call, guest: &Arc<Guest>, services: &Services) -> wasmtime::Result<Started> {
+        if let Some(mut started) = kept.take(&call.caller, guest) {
+            let store = &mut started.store;
+            store.data_mut().serve_again(call.clone(), services.clone());
+            store.set_hostcall_fuel(guest.limits.crossing_bytes);
+            store.set_epoch_deadline(1);
+            return Ok(started);
+        }
+        let mut store = self.store(call, guest, services);
+        let instance = self.pre.instantiate_async(&mut store).await?;
+        Ok(Started::new(store, instance))
     }
 
     /// Its resources.
