@@ -48,6 +48,7 @@ use crate::runtime::engine::EngineOptions;
 use crate::runtime::hook::HookSlots;
 use crate::runtime::scripted::Scripted;
 use admission::Admission;
+use installed::Probation;
 use jobs::JobBoard;
 use kept_calls::KeptCalls;
 
@@ -150,6 +151,7 @@ pub struct Dispatcher {
     changes: broadcast::Sender<Change>,
     kept: KeptCalls,
     jobs: JobBoard,
+    probation: Probation,
     /// When jobs ran last, for when that cannot be kept elsewhere.
     last_runs: Mutex<BTreeMap<(String, String), u64>>,
     // Last, so that it outlives what runs on it.
@@ -194,7 +196,7 @@ impl Dispatcher {
         let (changes, _) = broadcast::channel(CHANGES);
         let admission = Admission::new(options.concurrent_calls, options.waiting_calls);
         let (kept, jobs, last_runs) = (KeptCalls::default(), JobBoard::default(), Mutex::default());
-        Ok(Arc::new(Self { registry, services, admission, changes, kept, jobs, last_runs, engine }))
+        Ok(Arc::new(Self { registry, services, admission, changes, kept, jobs, probation: Probation::default(), last_runs, engine }))
     }
 
     /// The databases that plugins work on.
@@ -254,6 +256,7 @@ impl Dispatcher {
         };
         let result = result.and_then(|outcome| finish(target, outcome));
         log_call(call, &request.name, plugin, started, result.as_ref().err());
+        plugin.health.note(result.as_ref().err().is_some_and(|error| error.is_failure_of(plugin.id())));
         result
     }
 

@@ -10,6 +10,7 @@ pub mod files;
 pub mod folder;
 pub mod grants_file;
 pub mod header;
+pub mod health;
 mod hooks;
 pub mod index;
 pub mod inspection;
@@ -59,6 +60,7 @@ use definition::DefinitionError;
 use definition::DefinitionRules;
 use digest::Digest;
 use header::HeaderError;
+use health::Health;
 use jobs::Job;
 use manifest::Manifest;
 use manifest::ManifestError;
@@ -207,6 +209,8 @@ pub struct Plugin {
     pub approved: Option<Digest>,
     /// What tells it from another form of itself, but for its grants.
     pub fingerprint: Digest,
+    /// How its calls end.
+    pub health: Health,
     /// Its jobs that are switched on.
     pub jobs: Vec<Job>,
 }
@@ -269,6 +273,7 @@ impl Plugin {
             approved: source.approved,
             keeping: source.keeping,
             fingerprint,
+            health: Health::default(),
             jobs,
             manifest,
         })

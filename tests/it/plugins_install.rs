@@ -176,6 +176,31 @@ async fn a_plugin_lives_its_life_in_a_host_that_runs() {
 }
 
 #[tokio::test]
+async fn a_version_that_fails_goes_back_by_itself() {
+    let (author, machine) = (Author::new().await, Machine::new());
+    author.publish(FIRST).await;
+    machine.install(&author).await;
+    let library = Library::new(Engine::Sqlite).await;
+    let host = Host::new().plugins(&machine.plugins()).database("main", &library.url, "").start().await;
+    let client = host.connect(Era::Modern).await;
+    let ask = async || client.call("installs_ask", json!({ "sql": "select count(*) from books" })).await;
+    assert_eq!(ask().await.rows(), json!([[200]]));
+    author.publish(Edition { version: "1.1.0", letter: 'F', more: "" }).await;
+    machine.done(&["update"]).await;
+    machine.done(&["approve", ID]).await;
+    until("the failing edition", async || description(&client).await, |text| text.contains("Edition F.")).await;
+    assert_eq!(ask().await.code(), "PLUGIN_FAILED");
+    // Callers go on calling, and after some failures the one before answers them.
+    let answered = until("an answer", ask, |answer| !answer.failed()).await;
+    assert_eq!(answered.rows(), json!([[200]]));
+    assert!(description(&client).await.contains("Edition A."));
+    host.logs("1.0.0 runs again").await;
+    let list: Value = serde_json::from_str(&machine.done(&["list", "--json"]).await).unwrap();
+    assert_eq!((&list[0]["running"]["version"], &list[0]["previous"]["version"]), (&json!("1.0.0"), &json!("1.1.0")));
+    library.close().await;
+}
+
+#[tokio::test]
 async fn what_nobody_decided_and_what_nobody_knows_is_not_installed() {
     let (author, machine) = (Author::new().await, Machine::new());
     author.publish(FIRST).await;

@@ -363,6 +363,16 @@ pub enum CallError {
 }
 
 impl CallError {
+    /// Whether this plugin is to blame: it trapped, talked nonsense or went over a limit.
+    pub fn is_failure_of(&self, id: &str) -> bool {
+        match self {
+            Self::PluginFailed { plugin, .. } | Self::PluginLimit { plugin, .. } => plugin == id,
+            _ => false,
+        }
+    }
+}
+
+impl CallError {
     /// The stable code that clients read; empty for what is a protocol error.
     pub fn code(&self) -> &str {
         match self {
