@@ -193,7 +193,7 @@ async fn a_version_that_fails_goes_back_by_itself() {
     // Callers go on calling, and after some failures the one before answers them.
     let answered = until("an answer", ask, |answer| !answer.failed()).await;
     assert_eq!(answered.rows(), json!([[200]]));
-    assert!(description(&client).await.contains("Edition A."));
+    until("the old text", async || description(&client).await, |text| text.contains("Edition A.")).await;
     host.logs("1.0.0 runs again").await;
     let list: Value = serde_json::from_str(&machine.done(&["list", "--json"]).await).unwrap();
     assert_eq!((&list[0]["running"]["version"], &list[0]["previous"]["version"]), (&json!("1.0.0"), &json!("1.1.0")));

@@ -21,10 +21,10 @@ use crate::plugin::oci::credentials::DockerConfig;
 #[derive(Clone, Debug, Args)]
 pub(super) struct PlaceOptions {
     /// The folder of installed plugins [default: `plugins_folder` of the configuration, $TIDEGATE_PLUGINS, or the user's data folder]
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, value_name = "FOLDER", global = true)]
     plugins_dir: Option<PathBuf>,
     /// The configuration file [default: tidegate.toml, when it is there]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
 }
 
