@@ -8,6 +8,7 @@ mod call;
 mod check;
 mod demo;
 mod failure;
+mod follow;
 mod output;
 mod plugin;
 mod serve;
@@ -67,7 +68,7 @@ enum Command {
     Tools(tools::Options),
     /// Call one tool
     Call(call::Options),
-    /// Write plugins
+    /// Install and write plugins
     #[command(subcommand)]
     Plugin(plugin::Command),
 }

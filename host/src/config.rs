@@ -574,6 +574,8 @@ pub struct Config {
     pub result_cache: CacheConfig,
     /// Where compiled components are kept between runs; none means that they are compiled at each start.
     pub cache: Option<PathBuf>,
+    /// Where installed plugins are; none means that there are none.
+    pub plugins_folder: Option<PathBuf>,
 }
 
 impl Config {

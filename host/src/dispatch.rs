@@ -2,7 +2,9 @@
 
 mod admission;
 mod around;
+mod installed;
 mod kept_calls;
+mod replaced;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -145,7 +147,7 @@ pub struct Dispatcher {
     changes: broadcast::Sender<Change>,
     kept: KeptCalls,
     // Last, so that it outlives what runs on it.
-    _engine: Arc<Engine>,
+    engine: Arc<Engine>,
 }
 
 impl Dispatcher {
@@ -185,7 +187,7 @@ impl Dispatcher {
         }
         let (changes, _) = broadcast::channel(CHANGES);
         let admission = Admission::new(options.concurrent_calls, options.waiting_calls);
-        Ok(Arc::new(Self { registry, services, admission, changes, kept: KeptCalls::default(), _engine: engine }))
+        Ok(Arc::new(Self { registry, services, admission, changes, kept: KeptCalls::default(), engine }))
     }
 
     /// The databases that plugins work on.
@@ -254,7 +256,8 @@ impl Dispatcher {
     ) -> Result<Outcome<Vec<Content>>, CallError> {
         let plugin = &target.plugin;
         let name = &target.tool.local_name;
-        let (answer, announced) = plugin.component.call_tool(call, &target.guest, services, name, arguments.to_string(), round, target.kept.as_ref()).await;
+        let (answer, announced) =
+            plugin.component.call_tool(call, &target.guest, services, name, arguments.to_string(), round, target.kept.as_ref()).await;
         self.announce(plugin, announced).await;
         answer
     }

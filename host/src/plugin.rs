@@ -1,19 +1,29 @@
 //! Plugins as the host has loaded them: manifest, rights, what they offer, and the set of them that calls are routed by.
 
+pub mod abilities;
 pub mod contract;
 pub mod definition;
 pub mod digest;
+pub mod fetch;
 pub mod files;
 pub mod folder;
 pub mod grants_file;
 pub mod header;
 mod hooks;
+pub mod inspection;
+pub mod install;
+pub mod installed;
 pub mod interfaces;
 pub mod lock;
 pub mod manifest;
+pub mod oci;
 pub mod registry;
 pub mod request;
+#[cfg(test)]
+mod sample;
 pub mod source;
+#[cfg(test)]
+mod specimen;
 mod template;
 pub mod trust;
 
@@ -173,6 +183,8 @@ pub struct Plugin {
     pub rules: DefinitionRules,
     /// The digest of the contract that was approved, for a plugin that was installed.
     pub approved: Option<Digest>,
+    /// What tells it from another form of itself, but for its grants.
+    pub fingerprint: Digest,
 }
 
 impl Plugin {
@@ -182,6 +194,7 @@ impl Plugin {
     ///
     /// Everything that can be wrong before its code runs.
     pub fn load(engine: &Engine, source: PluginPackage) -> Result<Self, PluginError> {
+        let fingerprint = installed::fingerprint(&source);
         let manifest = Manifest::parse(&source.manifest)?;
         if manifest.plugin.id != source.name {
             return Err(PluginError::OtherId { id: manifest.plugin.id });
@@ -228,12 +241,18 @@ impl Plugin {
             hook_defaults,
             keeping,
             approved,
+            fingerprint,
         })
     }
 
     /// Its id.
     pub fn id(&self) -> &str {
         &self.guest.id
+    }
+
+    /// Changes what it may do from now on, also for calls that run. What its manifest requests bounds it as before.
+    pub fn regrant(&self, grants: Grants) {
+        self.guest.grants.set(Grants { requested: requested(&self.manifest), ..grants });
     }
 
     /// What calls of one of its tools are handed: less than others where its manifest says that the tool uses less.

@@ -23,6 +23,12 @@ pub(super) fn error_line(text: impl AsRef<str>) {
     let _ = out.write_all(text.as_ref().as_bytes()).and_then(|()| out.write_all(b"\n"));
 }
 
+/// Writes to standard error without a line break: a question.
+pub(super) fn error_part(text: impl AsRef<str>) {
+    let mut out = io::stderr().lock();
+    let _ = out.write_all(text.as_ref().as_bytes()).and_then(|()| out.flush());
+}
+
 /// Rows of cells in columns of the same width; the first row is the heading. Every line begins with `indent`.
 pub(super) fn table(indent: &str, rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);

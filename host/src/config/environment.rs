@@ -17,6 +17,12 @@ pub const DATABASE_URL: &str = "DATABASE_URL";
 /// The folder for compiled components; empty switches the cache off.
 pub const CACHE: &str = "TIDEGATE_CACHE";
 
+/// The folder of installed plugins; empty means that there is none.
+pub const PLUGINS: &str = "TIDEGATE_PLUGINS";
+
+/// The password of the key that plugins are signed with, where nobody can be asked.
+pub const KEY_PASSWORD: &str = "TIDEGATE_KEY_PASSWORD";
+
 /// The value of a variable. Unset, empty and not UTF-8 are the same.
 pub fn find(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
@@ -37,4 +43,22 @@ pub fn cache() -> Option<PathBuf> {
         .or_else(|| absolute("LOCALAPPDATA"))
         .or_else(|| absolute("HOME").map(|home| home.join(".cache")))
         .map(|folder| folder.join("tidegate"))
+}
+
+/// The folder of the docker configuration: `DOCKER_CONFIG`, else `.docker` in the user's home folder.
+pub fn docker_config() -> Option<PathBuf> {
+    let named = |name: &str| env::var_os(name).filter(|folder| !folder.is_empty()).map(PathBuf::from);
+    named("DOCKER_CONFIG").or_else(|| named("HOME").or_else(|| named("USERPROFILE")).map(|home| home.join(".docker")))
+}
+
+/// The folder of installed plugins: [`PLUGINS`], else `tidegate/plugins` in the user's data folder, else none.
+pub fn plugins() -> Option<PathBuf> {
+    if let Some(folder) = env::var_os(PLUGINS) {
+        return (!folder.is_empty()).then(|| folder.into());
+    }
+    let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|folder| folder.is_absolute());
+    absolute("XDG_DATA_HOME")
+        .or_else(|| absolute("LOCALAPPDATA"))
+        .or_else(|| absolute("HOME").map(|home| home.join(".local").join("share")))
+        .map(|folder| folder.join("tidegate").join("plugins"))
 }

@@ -129,6 +129,7 @@ pub fn load(sources: &Sources) -> Result<Config, ConfigError> {
     config.databases.sort_by(|a, b| a.name.cmp(&b.name));
     config.server.token = environment::token();
     config.cache = environment::cache();
+    config.plugins_folder = config.plugins_folder.or_else(environment::plugins);
     Ok(config)
 }
 
@@ -185,8 +186,9 @@ fn read_root(mut root: Section<'_>, folder: &Path) -> Config {
     let plugins = root.table("plugins").into_tables().into_iter().filter_map(|(name, section)| read_plugin(&name, section)).collect();
     let server = read_server(root.table("server"));
     let result_cache = cache::read(root.table("cache"));
+    let plugins_folder = root.path("plugins_folder");
     root.finish();
-    Config { databases, plugins, server, result_cache, cache: None }
+    Config { databases, plugins, server, result_cache, cache: None, plugins_folder }
 }
 
 fn read_database(name: &str, mut section: Section<'_>, folder: &Path) -> Option<DatabaseConfig> {

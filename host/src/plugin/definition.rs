@@ -131,7 +131,7 @@ pub fn is_plain_text(text: &str, characters: usize) -> bool {
 }
 
 /// Control characters, and format characters that a person does not see: zero width, direction, tags (Unicode 16, category Cf).
-fn is_hidden(c: char) -> bool {
+pub fn is_hidden(c: char) -> bool {
     (c.is_control() && c != '\n' && c != '\t')
         || matches!(c,
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}'

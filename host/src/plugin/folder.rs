@@ -18,6 +18,9 @@ use std::time::Duration;
 use std::time::Instant;
 use std::time::SystemTime;
 
+#[cfg(test)]
+pub(in crate::plugin) use atomic::broken_off;
+
 use super::grants_file::GrantsFile;
 use super::lock::Lock;
 use super::trust::publishers::Publishers;
@@ -246,7 +249,7 @@ impl Claim {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(in crate::plugin) mod tests {
     use super::*;
 
     /// A folder of a test's own; removed when it is dropped.

@@ -44,6 +44,7 @@ pub struct Offer {
     hooks: Arc<PluginHooks>,
     /// Where instances of its tools are kept; none when every call gets a new one.
     kept: Option<Arc<KeptInstances>>,
+    contract: Arc<Contract>,
 }
 
 impl Offer {
@@ -75,6 +76,7 @@ impl Offer {
             templates,
             hooks,
             kept: plugin.keeping.map(|keeping| slots.for_tools(keeping)),
+            contract: Arc::new(contract),
             plugin,
         })
     }
@@ -116,7 +118,12 @@ impl Snapshot {
             let plugin = &offer.plugin;
             for tool in &offer.tools {
                 let name = tool.definition.name.clone();
-                let entry = ToolEntry { plugin: plugin.clone(), tool: tool.clone(), guest: plugin.guest_for(&tool.local_name), kept: offer.kept.clone() };
+                let entry = ToolEntry {
+                    plugin: plugin.clone(),
+                    tool: tool.clone(),
+                    guest: plugin.guest_for(&tool.local_name),
+                    kept: offer.kept.clone(),
+                };
                 if let Some(taken) = tools.insert(name.clone(), entry) {
                     return Err(PluginError::Collision { what: "tool", name, by: taken.plugin.id().into() });
                 }
@@ -155,6 +162,11 @@ impl Snapshot {
     /// The loaded plugins, in the order they were loaded.
     pub fn plugins(&self) -> impl Iterator<Item = &Arc<Plugin>> {
         self.offers.iter().map(|offer| &offer.plugin)
+    }
+
+    /// What a plugin offers, in the words that a model gets.
+    pub fn find_contract(&self, id: &str) -> Option<&Contract> {
+        self.offers.iter().find(|offer| offer.plugin.id() == id).map(|offer| &*offer.contract)
     }
 
     /// The tools that are of use here, by name.
@@ -267,6 +279,54 @@ impl Registry {
             }
         }
         self.swap(Snapshot::new(offers, &self.services)?);
+        Ok(())
+    }
+
+    /// Puts other plugins in the place of the installed ones, all at once: those that are called in `kept` stay as they are.
+    ///
+    /// # Errors
+    ///
+    /// As [`add`](Self::add); the set stays as it was.
+    pub async fn replace_installed(&self, kept: &[String], new: Vec<Arc<Plugin>>) -> Result<(), PluginError> {
+        let mut asked = Vec::with_capacity(new.len());
+        for plugin in new {
+            let hooks = Arc::new(PluginHooks::of(&plugin, &self.services, &self.slots));
+            asked.push(Offer::ask(plugin, &self.services, hooks, &self.slots).await?);
+        }
+        let _changing = self.changing.lock().await;
+        let stays = |offer: &&Offer| offer.plugin.approved.is_none() || kept.iter().any(|id| id == offer.plugin.id());
+        let mut offers: Vec<Offer> = self.snapshot().offers.iter().filter(stays).cloned().collect();
+        offers.extend(asked);
+        self.swap(Snapshot::new(offers, &self.services)?);
+        Ok(())
+    }
+
+    /// Puts a plugin in the place of the one with its id, or beside the others when there is none.
+    ///
+    /// # Errors
+    ///
+    /// As [`add`](Self::add); the set stays as it was.
+    pub async fn replace(&self, plugin: Arc<Plugin>) -> Result<(), PluginError> {
+        let hooks = Arc::new(PluginHooks::of(&plugin, &self.services, &self.slots));
+        let offer = Offer::ask(plugin, &self.services, hooks, &self.slots).await?;
+        let _changing = self.changing.lock().await;
+        let mut offers = self.snapshot().offers.clone();
+        match offers.iter_mut().find(|old| old.plugin.id() == offer.plugin.id()) {
+            Some(old) => *old = offer,
+            None => offers.push(offer),
+        }
+        self.swap(Snapshot::new(offers, &self.services)?);
+        Ok(())
+    }
+
+    /// Makes the lists of the set anew, because what plugins may do changed.
+    ///
+    /// # Errors
+    ///
+    /// None that grants can cause.
+    pub async fn relist(&self) -> Result<(), PluginError> {
+        let _changing = self.changing.lock().await;
+        self.swap(Snapshot::new(self.snapshot().offers.clone(), &self.services)?);
         Ok(())
     }
 

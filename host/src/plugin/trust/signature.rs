@@ -128,10 +128,11 @@ mod tests {
             // The first line is a comment that nobody signs.
             let begin = FOREIGN_SIGNATURE.find('\n').unwrap() + 1;
             let at = begin + at.index(bytes.len() - begin - 1);
+            let was = bytes[at];
             bytes[at] ^= 1 << bit;
             let held = verify(&PublicKey::parse(FOREIGN_KEY).unwrap(), b"test", &bytes);
-            // White space at the end of a line is nothing.
-            prop_assert!(held.is_err() || bytes[at].is_ascii_whitespace(), "{at}");
+            // What pads a line is nothing: white space, and the `=` at the end of base64.
+            prop_assert!(held.is_err() || bytes[at].is_ascii_whitespace() || was == b'=', "{at}");
         }
     }
 }
