@@ -26,6 +26,7 @@ use crate::config::Config;
 use crate::config::environment;
 use crate::config::file;
 use crate::config::file::Sources;
+use crate::plugin::fetch::provider;
 use crate::telemetry;
 use crate::telemetry::LogFormat;
 use failure::Exit;
@@ -123,6 +124,7 @@ pub fn run() -> ExitCode {
 }
 
 fn start(arguments: Arguments) -> Result<(), Failure> {
+    provider::install();
     let format = match arguments.log_format {
         Format::Human => LogFormat::Human,
         Format::Json => LogFormat::Json,
@@ -150,7 +152,8 @@ impl Command {
     fn default_log(&self) -> &'static str {
         match self {
             Self::Serve(_) => "info",
-            Self::Demo(_) | Self::Check(_) | Self::Tools(_) | Self::Call(_) | Self::Plugin(_) => "error",
+            Self::Demo(_) | Self::Check(_) | Self::Tools(_) | Self::Call(_) => "error",
+            Self::Plugin(command) => command.default_log(),
         }
     }
 

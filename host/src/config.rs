@@ -3,6 +3,7 @@
 mod cache;
 pub mod environment;
 pub mod file;
+mod index;
 mod location;
 mod outage;
 mod section;
@@ -15,6 +16,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use index::IndexConfig;
+pub use index::IndexName;
 pub use outage::BreakerConfig;
 pub use outage::ReplicaConfig;
 pub use outage::RetryConfig;
@@ -568,6 +571,8 @@ pub struct Config {
     pub databases: Vec<DatabaseConfig>,
     /// The plugins that the operator said anything about, by name.
     pub plugins: Vec<PluginConfig>,
+    /// Where plugins may be looked for, by name.
+    pub indexes: Vec<IndexConfig>,
     /// Serving.
     pub server: ServerConfig,
     /// Where results are kept between statements.

@@ -10,6 +10,7 @@ pub mod folder;
 pub mod grants_file;
 pub mod header;
 mod hooks;
+pub mod index;
 pub mod inspection;
 pub mod install;
 pub mod installed;

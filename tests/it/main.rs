@@ -13,6 +13,8 @@ mod hook_instances;
 mod hooks;
 mod host;
 mod languages;
+mod package;
+mod plugins_install;
 mod protocol;
 mod statements;
 mod tidy;

@@ -15,7 +15,7 @@ const LAYERS: [&str; 13] =
 const RESOURCE_TYPES: &str = "with: {";
 
 /// Crates that stay in their place: the crate as code names it, and the paths under `host/src` that may name it.
-const FENCES: [(&str, &[&str]); 18] = [
+const FENCES: [(&str, &[&str]); 21] = [
     ("wasmtime", &["runtime", "capability", "bindings"]),
     ("wasmtime_wasi", &["runtime", "capability", "bindings"]),
     // The tour of `demo` is a client of its own host.
@@ -30,6 +30,9 @@ const FENCES: [(&str, &[&str]); 18] = [
     ("minisign", &["plugin/trust"]),
     ("wasmparser", &["plugin/header", "plugin/interfaces"]),
     ("redis", &["cache/shared"]),
+    ("reqwest", &["plugin/fetch"]),
+    ("rustls", &["plugin/fetch"]),
+    ("rustls_native_certs", &["plugin/fetch"]),
     ("toml_edit", &["cli/author/package"]),
     ("wit_bindgen_c", &["cli/author/build"]),
     ("wit_bindgen_core", &["cli/author/build"]),

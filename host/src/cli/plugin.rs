@@ -28,6 +28,8 @@ use crate::plugin::install::InstallError;
 /// What to do about plugins.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    #[command(flatten)]
+    Author(author::Command),
     /// Install a plugin: from a folder, https://…/plugin.toml, oci://…, or an index
     Install(install::Options),
     /// Let a version run that waits because it wants more, says something new, or has another publisher
@@ -52,13 +54,12 @@ pub(super) enum Command {
     Keygen(keygen::Options),
     /// Sign a plugin's manifest
     Sign(sign::Options),
-    #[command(flatten)]
-    Author(author::Command),
 }
 
 /// Runs one of the commands.
 pub(super) async fn run(command: &Command) -> Result<(), Failure> {
     match command {
+        Command::Author(command) => author::run(command).await,
         Command::Install(options) => install::run(options).await,
         Command::Approve(options) => approve::run(options).await,
         Command::Grants(options) => grants::run(options),
@@ -71,14 +72,22 @@ pub(super) async fn run(command: &Command) -> Result<(), Failure> {
         Command::Sync(options) => sync::run(options).await,
         Command::Keygen(options) => keygen::run(options),
         Command::Sign(options) => sign::run(options),
-        Command::Author(command) => author::run(command).await,
     }
 }
 
 impl Command {
+    /// What is logged where nothing is said.
+    pub(super) fn default_log(&self) -> &'static str {
+        match self {
+            Self::Author(author::Command::Dev(_)) => "info",
+            _ => "error",
+        }
+    }
+
     /// Whether failures are written as JSON too.
     pub(super) fn as_json(&self) -> bool {
         match self {
+            Self::Author(command) => command.as_json(),
             Self::Install(options) => options.json,
             Self::Approve(options) => options.json,
             Self::Grants(options) => options.json,
@@ -91,7 +100,6 @@ impl Command {
             Self::Sync(options) => options.json,
             Self::Keygen(options) => options.json,
             Self::Sign(options) => options.json,
-            Self::Author(command) => command.as_json(),
         }
     }
 }

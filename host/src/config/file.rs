@@ -1,6 +1,6 @@
 //! Reads `tidegate.toml`, the options and the environment into a checked [`Config`].
 //!
-//! The file's tables are `[databases.NAME]`, `[plugins.NAME]`, `[server]` and `[cache]`; the README lists every key. All problems are
+//! The file's tables are `[databases.NAME]`, `[plugins.NAME]`, `[indexes.NAME]`, `[server]` and `[cache]`; the README lists every key. All problems are
 //! reported at once, each with its line and key.
 
 use std::collections::BTreeMap;
@@ -39,6 +39,7 @@ use super::TlsConfig;
 use super::TransactionConfig;
 use super::cache;
 use super::environment;
+use super::index;
 use super::outage;
 use super::section::Document;
 use super::section::Section;
@@ -184,11 +185,12 @@ fn read_root(mut root: Section<'_>, folder: &Path) -> Config {
     let databases = root.table("databases").into_tables().into_iter().filter_map(|(name, section)| read_database(&name, section, folder));
     let databases = databases.collect();
     let plugins = root.table("plugins").into_tables().into_iter().filter_map(|(name, section)| read_plugin(&name, section)).collect();
+    let indexes = root.table("indexes").into_tables().into_iter().filter_map(|(name, section)| index::read(&name, section)).collect();
     let server = read_server(root.table("server"));
     let result_cache = cache::read(root.table("cache"));
     let plugins_folder = root.path("plugins_folder");
     root.finish();
-    Config { databases, plugins, server, result_cache, cache: None, plugins_folder }
+    Config { databases, plugins, indexes, server, result_cache, cache: None, plugins_folder }
 }
 
 fn read_database(name: &str, mut section: Section<'_>, folder: &Path) -> Option<DatabaseConfig> {

@@ -5,7 +5,7 @@
 //! written last and says what is installed: a change that was broken off before that did not happen, and what it left behind is
 //! swept away by whoever has the claim next.
 
-mod atomic;
+pub(super) mod atomic;
 mod store;
 
 use std::fs;

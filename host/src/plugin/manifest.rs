@@ -43,7 +43,7 @@ const TIMEOUT: Duration = Duration::from_millis(100);
 pub const LONGEST_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The contract that this host offers.
-const HOST_API: semver::Version = semver::Version::new(0, 1, 0);
+pub const HOST_API: semver::Version = semver::Version::new(0, 1, 0);
 
 /// A checked manifest.
 #[derive(Clone, Debug, Deserialize)]

@@ -42,9 +42,9 @@ pub struct Offer {
     resources: Vec<ResourceDefinition>,
     templates: Vec<ResourceDefinition>,
     hooks: Arc<PluginHooks>,
+    contract: Arc<Contract>,
     /// Where instances of its tools are kept; none when every call gets a new one.
     kept: Option<Arc<KeptInstances>>,
-    contract: Arc<Contract>,
 }
 
 impl Offer {
@@ -75,8 +75,8 @@ impl Offer {
             resources,
             templates,
             hooks,
-            kept: plugin.keeping.map(|keeping| slots.for_tools(keeping)),
             contract: Arc::new(contract),
+            kept: plugin.keeping.map(|keeping| slots.for_tools(keeping)),
             plugin,
         })
     }

@@ -158,8 +158,12 @@ macro_rules! ask {
         let running = async {
             let mut started = $self.start($call, $question).await.map_err(|error| Fault::Failed(error.root_cause().to_string()))?;
             let answered: wasmtime::Result<_> = async {
-                let $store = &mut started.store;
-                let $guest = indices.load(&mut *$store, &started.instance)?;
+                let Started { store: $store, instance, $indices: loaded, .. } = &mut started;
+                // Their types are looked at once for each instance.
+                let $guest = match loaded {
+                    Some(guest) => &*guest,
+                    None => &*loaded.insert(indices.load(&mut *$store, instance)?),
+                };
                 $invoke
             }
             .await;

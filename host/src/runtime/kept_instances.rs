@@ -17,6 +17,8 @@ use tokio::task::AbortHandle;
 use wasmtime::Store;
 use wasmtime::component::Instance;
 
+use crate::bindings::exports::tidegate::plugin::call_hooks;
+use crate::bindings::exports::tidegate::plugin::query_hooks;
 use crate::call::Call;
 use crate::call::Caller;
 use crate::capability::Guest;
@@ -49,6 +51,10 @@ pub(super) struct Started {
     pub store: Store<State>,
     /// The instance.
     pub instance: Instance,
+    /// Its hooks around statements, once they were asked for.
+    pub query_hooks: Option<query_hooks::Guest>,
+    /// Its hooks around calls, once they were asked for.
+    pub call_hooks: Option<call_hooks::Guest>,
     /// Calls that it answered.
     uses: u32,
     /// Bytes of its memories when it began.
@@ -59,7 +65,7 @@ impl Started {
     /// A new instance.
     pub(super) fn new(store: Store<State>, instance: Instance) -> Self {
         let first_bytes = store.data().meter.bytes();
-        Self { store, instance, uses: 0, first_bytes }
+        Self { store, instance, query_hooks: None, call_hooks: None, uses: 0, first_bytes }
     }
 }
 

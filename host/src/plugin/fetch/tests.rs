@@ -135,7 +135,9 @@ async fn redirects_are_followed_five_times_and_not_out_of_reach() {
     assert_eq!(get("/5").await.unwrap(), b"there");
     assert!(matches!(get("/6").await, Err(FetchError::Redirects { .. })));
     assert!(matches!(get("/loop").await, Err(FetchError::Redirects { .. })));
-    for path in ["/plain", "/file", "/login", "/away"] {
+    // What is no http at all is not even taken for a redirect.
+    assert!(matches!(get("/file").await, Err(FetchError::Status { status: 307, .. })));
+    for path in ["/plain", "/login", "/away"] {
         let error = get(path).await.unwrap_err();
         assert!(matches!(error, FetchError::Redirect { .. }), "{path}: {error}");
         assert!(!error.to_string().contains("secret"), "{error}");

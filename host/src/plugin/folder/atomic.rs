@@ -10,7 +10,7 @@ use std::path::Path;
 const ASIDE: &str = ".new-";
 
 /// Writes a file: aside, flushed to the device, then put in the place of the one that was there.
-pub(super) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(in crate::plugin) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = path.parent().ok_or_else(|| io::Error::other("it is in no folder"))?;
     let name = path.file_name().and_then(|name| name.to_str()).ok_or_else(|| io::Error::other("it has no name"))?;
     let aside = folder.join(format!("{ASIDE}{name}"));
@@ -69,7 +69,7 @@ pub(super) fn flush_folder(_: &Path) -> io::Result<()> {
 /// Opens a file to write to that only its owner can read; it is made when it is not there. With `own`, what is there must be
 /// a file and no link.
 #[cfg(unix)]
-pub(super) fn private_file(path: &Path, own: bool) -> io::Result<File> {
+pub(in crate::plugin) fn private_file(path: &Path, own: bool) -> io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt;
     if own && fs::symlink_metadata(path).is_ok_and(|facts| !facts.is_file()) {
         return Err(io::Error::other("there is something else under its name"));
@@ -79,13 +79,13 @@ pub(super) fn private_file(path: &Path, own: bool) -> io::Result<File> {
 
 /// Opens a file to write to; it is made when it is not there.
 #[cfg(not(unix))]
-pub(super) fn private_file(path: &Path, _: bool) -> io::Result<File> {
+pub(in crate::plugin) fn private_file(path: &Path, _: bool) -> io::Result<File> {
     fs::OpenOptions::new().write(true).create(true).truncate(false).open(path)
 }
 
 /// Makes a folder that only its owner can look into, or holds one that is there to it.
 #[cfg(unix)]
-pub(super) fn create_private(folder: &Path) -> io::Result<()> {
+pub(in crate::plugin) fn create_private(folder: &Path) -> io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     use std::os::unix::fs::MetadataExt;
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
@@ -101,7 +101,7 @@ pub(super) fn create_private(folder: &Path) -> io::Result<()> {
 
 /// Makes a folder. Who can look into it is what its parent's permissions say.
 #[cfg(not(unix))]
-pub(super) fn create_private(folder: &Path) -> io::Result<()> {
+pub(in crate::plugin) fn create_private(folder: &Path) -> io::Result<()> {
     fs::create_dir_all(folder)
 }
 
