@@ -157,7 +157,8 @@ impl Command {
     fn default_log(&self) -> &'static str {
         match self {
             Self::Serve(_) => "info",
-            Self::Demo(_) | Self::Check(_) | Self::Tools(_) | Self::Call(_) | Self::Plugin(_) | Self::Index(_) => "error",
+            Self::Demo(_) | Self::Check(_) | Self::Tools(_) | Self::Call(_) | Self::Index(_) => "error",
+            Self::Plugin(command) => command.default_log(),
         }
     }
 

@@ -5,6 +5,7 @@ mod around;
 mod installed;
 pub mod jobs;
 mod kept_calls;
+mod replaced;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

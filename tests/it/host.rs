@@ -188,35 +188,11 @@ impl Host {
     /// Starts it over HTTP on a free port.
     pub(crate) async fn start(&self) -> HttpHost {
         let folder = Folder::new();
-        let mut child = program()
-            .args(["serve", "--http", "127.0.0.1:0", "--config"])
-            .arg(self.write(&folder))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program starts");
-        let log = Arc::new(Mutex::new(String::new()));
-        let mut lines = BufReader::new(child.stderr.take().expect("it is piped")).lines();
-        let ready = async {
-            while let Some(line) = lines.next_line().await.expect("the log is text") {
-                let url = line.split_whitespace().find(|word| word.starts_with("http://")).map(str::to_owned);
-                log.lock().unwrap().push_str(&(line + "\n"));
-                if url.is_some() {
-                    return url;
-                }
-            }
-            None
-        };
-        let url = tokio::time::timeout(PATIENCE, ready).await.expect("the host is ready in time");
-        let url = url.unwrap_or_else(|| panic!("the host ended:\n{}", log.lock().unwrap()));
-        let rest = log.clone();
-        tokio::spawn(async move {
-            while let Ok(Some(line)) = lines.next_line().await {
-                rest.lock().unwrap().push_str(&(line + "\n"));
-            }
-        });
-        HttpHost { url, child, log, _folder: folder }
+        let file = self.write(&folder);
+        HttpHost::spawn(folder, |command| {
+            command.args(["serve", "--http", "127.0.0.1:0", "--config"]).arg(file);
+        })
+        .await
     }
 
     /// Starts it for one client, over standard input and output.
@@ -258,6 +234,38 @@ pub(crate) struct HttpHost {
 }
 
 impl HttpHost {
+    /// Starts the program with other arguments, which have it serve over HTTP.
+    pub(crate) async fn start(arguments: impl FnOnce(&mut Command)) -> Self {
+        Self::spawn(Folder::new(), arguments).await
+    }
+
+    async fn spawn(folder: Folder, arguments: impl FnOnce(&mut Command)) -> Self {
+        let mut command = program();
+        arguments(&mut command);
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the program starts");
+        let log = Arc::new(Mutex::new(String::new()));
+        let mut lines = BufReader::new(child.stderr.take().expect("it is piped")).lines();
+        let ready = async {
+            while let Some(line) = lines.next_line().await.expect("the log is text") {
+                let url = line.split_whitespace().find(|word| word.starts_with("http://")).map(str::to_owned);
+                log.lock().unwrap().push_str(&(line + "\n"));
+                if url.is_some() {
+                    return url;
+                }
+            }
+            None
+        };
+        let url = tokio::time::timeout(PATIENCE, ready).await.expect("the host is ready in time");
+        let url = url.unwrap_or_else(|| panic!("the host ended:\n{}", log.lock().unwrap()));
+        let rest = log.clone();
+        tokio::spawn(async move {
+            while let Ok(Some(line)) = lines.next_line().await {
+                rest.lock().unwrap().push_str(&(line + "\n"));
+            }
+        });
+        Self { url, child, log, _folder: folder }
+    }
+
     /// Connects a client.
     pub(crate) async fn connect(&self, era: Era) -> Client {
         self.connect_as(era, Visitor::default()).await

@@ -206,3 +206,29 @@ async fn c_counts_rows_and_refuses_many_joins() {
     assert_eq!(none["code"], "UNKNOWN_DATABASE");
     library.close().await;
 }
+
+#[tokio::test]
+async fn what_changes_in_a_project_is_swapped_into_a_running_host() {
+    let folder = Folder::new();
+    let mut command = program();
+    command.args(["plugin", "new", "my-counts", "--lang", "c"]).current_dir(folder.path());
+    assert!(command.output().await.unwrap().status.success());
+    let project = folder.path().join("my-counts");
+    let library = Library::new(Engine::Sqlite).await;
+    let database = format!("main={}", library.url);
+    let host = HttpHost::start(|command| {
+        command.args(["plugin", "dev", "--http", "127.0.0.1:0", "--database", &database]).arg(&project);
+    })
+    .await;
+    let client = host.connect(Era::Modern).await;
+    assert!(!client.call("my-counts_count_rows", json!({})).await.failed());
+    let source = fs::read_to_string(project.join("plugin.c")).unwrap();
+    // What does not build changes nothing.
+    fs::write(project.join("plugin.c"), source.replace("\"count_rows\"", "count_rows")).unwrap();
+    host.logs("the last version that was built stays").await;
+    assert!(!client.call("my-counts_count_rows", json!({})).await.failed());
+    fs::write(project.join("plugin.c"), source.replace("\"count_rows\"", "\"count_all\"")).unwrap();
+    host.logs("`my-counts` is swapped in").await;
+    assert!(!client.call("my-counts_count_all", json!({})).await.failed());
+    library.close().await;
+}

@@ -21,6 +21,7 @@ mod plugins_install;
 mod protocol;
 mod statements;
 mod tidy;
+mod tool_instances;
 mod transactions;
 
 /// A guest of `tests/guests` or an example of the SDK, built to a component.

@@ -1,7 +1,8 @@
-//! `tidegate plugin new | build | test`: what authors of plugins type, whatever language they write in.
+//! `tidegate plugin new | build | test | dev`: what authors of plugins type, whatever language they write in.
 
 mod build;
 mod contract;
+mod dev;
 mod language;
 mod new;
 mod package;
@@ -20,6 +21,8 @@ pub(super) enum Command {
     New(new::Options),
     /// Build a plugin with its language's own tools, and check it as a host would
     Build(build::Options),
+    /// Serve with a plugin that is built anew and swapped in whenever its files change
+    Dev(dev::Options),
     /// Run a plugin's tests in the real runtime, without a database
     Test(test::Options),
 }
@@ -29,6 +32,7 @@ pub(super) async fn run(command: &Command) -> Result<(), Failure> {
     match command {
         Command::New(options) => new::run(options),
         Command::Build(options) => build::run(options).await,
+        Command::Dev(options) => dev::run(options).await,
         Command::Test(options) => test::run(options).await,
     }
 }
@@ -39,6 +43,7 @@ impl Command {
         match self {
             Self::New(options) => options.json,
             Self::Build(options) => options.json,
+            Self::Dev(_) => false,
             Self::Test(options) => options.json,
         }
     }

@@ -84,6 +84,14 @@ pub(super) async fn run(command: &Command) -> Result<(), Failure> {
 }
 
 impl Command {
+    /// What is logged where nothing is said.
+    pub(super) fn default_log(&self) -> &'static str {
+        match self {
+            Self::Author(author::Command::Dev(_)) => "info",
+            _ => "error",
+        }
+    }
+
     /// Whether failures are written as JSON too.
     pub(super) fn as_json(&self) -> bool {
         match self {

@@ -92,7 +92,8 @@ pub(super) async fn run(options: &Options) -> Result<(), Failure> {
     served
 }
 
-async fn serve_http(dispatcher: &Arc<Dispatcher>, config: &ServerConfig) -> Result<(), Failure> {
+/// Serves over HTTP until the process is asked to stop.
+pub(super) async fn serve_http(dispatcher: &Arc<Dispatcher>, config: &ServerConfig) -> Result<(), Failure> {
     look_at_roles(dispatcher, config.http.ip().is_loopback()).await?;
     let server = server(dispatcher, config)?;
     let listening = |address| tracing::info!("Serving MCP at http://{address}/mcp");

@@ -301,6 +301,24 @@ impl Registry {
         Ok(())
     }
 
+    /// Puts a plugin in the place of the one with its id, or beside the others when there is none.
+    ///
+    /// # Errors
+    ///
+    /// As [`add`](Self::add); the set stays as it was.
+    pub async fn replace(&self, plugin: Arc<Plugin>) -> Result<(), PluginError> {
+        let hooks = Arc::new(PluginHooks::of(&plugin, &self.services, &self.slots));
+        let offer = Offer::ask(plugin, &self.services, hooks, &self.slots).await?;
+        let _changing = self.changing.lock().await;
+        let mut offers = self.snapshot().offers.clone();
+        match offers.iter_mut().find(|old| old.plugin.id() == offer.plugin.id()) {
+            Some(old) => *old = offer,
+            None => offers.push(offer),
+        }
+        self.swap(Snapshot::new(offers, &self.services)?);
+        Ok(())
+    }
+
     /// Makes the lists of the set anew, because what plugins may do changed.
     ///
     /// # Errors

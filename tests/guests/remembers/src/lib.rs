@@ -1,5 +1,6 @@
 //! A guest that leaves marks in its memory and looks for those of an earlier call.
 
+use std::sync::Mutex;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering;
 
@@ -25,7 +26,16 @@ pub struct Run {
     mark: u32,
     /// A mark at every so many words.
     every: usize,
+    /// Whether to trap when it is done.
+    #[serde(default)]
+    traps: bool,
+    /// MiB to take and keep.
+    #[serde(default)]
+    grows: usize,
 }
+
+/// What it took.
+static HELD: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 
 impl Tool for Run {
     const NAME: &'static str = "run";
@@ -38,6 +48,12 @@ impl Tool for Run {
         let found = changed(&BLANK, 0) + changed(&SET, 7);
         for word in BLANK.iter().chain(&SET).step_by(self.every.max(1)) {
             word.store(self.mark, Ordering::Relaxed);
+        }
+        if self.grows > 0 {
+            HELD.lock().expect("nobody panics while holding it").resize(self.grows << 20, 1);
+        }
+        if self.traps {
+            panic!("it was told to");
         }
         Ok(Content::text(format!("{found} marks")).into())
     }
