@@ -13,7 +13,10 @@ pub(crate) mod error;
 pub mod grants;
 mod log;
 pub mod meter;
+pub mod plugins;
 mod progress;
+#[cfg(test)]
+mod refusals;
 pub mod rows;
 mod settings;
 mod statement;
@@ -55,6 +58,7 @@ use call_reads::CallReads;
 use catalog_memory::CatalogMemory;
 use grants::LiveGrants;
 use meter::Meter;
+use plugins::PluginBoard;
 
 /// What every plugin's calls draw on.
 #[derive(Clone, Default)]
@@ -71,6 +75,8 @@ pub struct Services {
     pub catalog: Arc<CatalogMemory>,
     /// Whom kept rows may answer.
     pub cache_scope: CacheScope,
+    /// How plugins fare.
+    pub plugins: Arc<PluginBoard>,
     /// Where the reads of the call are noted, when its answer is to be kept.
     pub reads: Option<Arc<CallReads>>,
 }

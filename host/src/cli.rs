@@ -7,6 +7,7 @@ mod call;
 mod check;
 mod demo;
 mod failure;
+mod follow;
 mod index;
 mod output;
 mod plugin;
@@ -25,6 +26,7 @@ use crate::config::Config;
 use crate::config::environment;
 use crate::config::file;
 use crate::config::file::Sources;
+use crate::plugin::fetch::provider;
 use crate::telemetry;
 use crate::telemetry::LogFormat;
 use failure::Exit;
@@ -125,6 +127,7 @@ pub fn run() -> ExitCode {
 }
 
 fn start(arguments: Arguments) -> Result<(), Failure> {
+    provider::install();
     let format = match arguments.log_format {
         Format::Human => LogFormat::Human,
         Format::Json => LogFormat::Json,

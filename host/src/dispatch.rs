@@ -2,6 +2,7 @@
 
 mod admission;
 mod around;
+mod installed;
 mod kept_calls;
 
 use std::path::PathBuf;
@@ -142,7 +143,7 @@ pub struct Dispatcher {
     changes: broadcast::Sender<Change>,
     kept: KeptCalls,
     // Last, so that it outlives what runs on it.
-    _engine: Arc<Engine>,
+    engine: Arc<Engine>,
 }
 
 impl Dispatcher {
@@ -181,7 +182,7 @@ impl Dispatcher {
         }
         let (changes, _) = broadcast::channel(CHANGES);
         let admission = Admission::new(options.concurrent_calls, options.waiting_calls);
-        Ok(Arc::new(Self { registry, services, admission, changes, kept: KeptCalls::default(), _engine: engine }))
+        Ok(Arc::new(Self { registry, services, admission, changes, kept: KeptCalls::default(), engine }))
     }
 
     /// The databases that plugins work on.

@@ -13,6 +13,7 @@ mod hooks;
 pub mod index;
 pub mod inspection;
 pub mod install;
+pub mod installed;
 pub mod interfaces;
 pub mod lock;
 pub mod manifest;
@@ -178,6 +179,8 @@ pub struct Plugin {
     pub rules: DefinitionRules,
     /// The digest of the contract that was approved, for a plugin that was installed.
     pub approved: Option<Digest>,
+    /// What tells it from another form of itself, but for its grants.
+    pub fingerprint: Digest,
 }
 
 impl Plugin {
@@ -187,6 +190,7 @@ impl Plugin {
     ///
     /// Everything that can be wrong before its code runs.
     pub fn load(engine: &Engine, source: PluginPackage) -> Result<Self, PluginError> {
+        let fingerprint = installed::fingerprint(&source);
         let manifest = Manifest::parse(&source.manifest)?;
         if manifest.plugin.id != source.name {
             return Err(PluginError::OtherId { id: manifest.plugin.id });
@@ -232,12 +236,18 @@ impl Plugin {
             hook_grants,
             hook_defaults,
             approved,
+            fingerprint,
         })
     }
 
     /// Its id.
     pub fn id(&self) -> &str {
         &self.guest.id
+    }
+
+    /// Changes what it may do from now on, also for calls that run. What its manifest requests bounds it as before.
+    pub fn regrant(&self, grants: Grants) {
+        self.guest.grants.set(Grants { requested: requested(&self.manifest), ..grants });
     }
 
     /// What calls of one of its tools are handed: less than others where its manifest says that the tool uses less.

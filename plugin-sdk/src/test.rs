@@ -55,6 +55,7 @@ use crate::hook::QueryOutcome;
 use crate::hook::Stage;
 use crate::hook::Statement;
 use crate::log::Level;
+use crate::plugins::Plugin;
 use crate::prompt;
 use crate::prompt::PromptResult;
 use crate::resource;
@@ -178,6 +179,7 @@ pub(crate) struct State {
     /// Handles and tokens given out so far.
     pub(crate) issued: u32,
     pub(crate) settings: BTreeMap<String, String>,
+    pub(crate) plugins: Vec<Plugin>,
     pub(crate) cached: BTreeMap<String, ResultRows>,
     pub(crate) events: Vec<Event>,
 }
@@ -254,6 +256,12 @@ impl Host {
     #[must_use]
     pub fn setting(self, key: &str, json: &str) -> Self {
         self.with(|state| state.settings.insert(key.to_owned(), json.to_owned()))
+    }
+
+    /// Adds a plugin that there is.
+    #[must_use]
+    pub fn plugin(self, plugin: Plugin) -> Self {
+        self.with(|state| state.plugins.push(plugin))
     }
 
     /// Puts rows under a key of the cache.

@@ -1,5 +1,8 @@
 //! What is measured: statements and protocol requests, and the requests that carry them.
 
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
+
 use serde_json::Value;
 use serde_json::json;
 
@@ -8,6 +11,12 @@ pub(crate) const REVISION: &str = "2026-07-28";
 
 /// The first id. All ids have as many digits, so that one can be written over another.
 pub(crate) const FIRST_ID: u64 = 1_000_000_000;
+
+/// Ids that the messages of one connection have for themselves, so that what is to be new each time is new on all of them.
+const IDS_OF_ONE: u64 = 1_000_000;
+
+/// Messages made so far.
+static MESSAGES: AtomicU64 = AtomicU64::new(0);
 
 /// One thing to ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,7 +127,8 @@ impl Message {
         let bytes = request.to_string().into_bytes();
         let id = FIRST_ID.to_string();
         let ids_at = (0..bytes.len().saturating_sub(id.len())).filter(|at| bytes[*at..].starts_with(id.as_bytes())).collect();
-        Self { bytes, ids_at, next_id: FIRST_ID }
+        let next_id = FIRST_ID + MESSAGES.fetch_add(1, Ordering::Relaxed) * IDS_OF_ONE;
+        Self { bytes, ids_at, next_id }
     }
 
     /// With bytes before and after it.

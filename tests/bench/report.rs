@@ -81,7 +81,7 @@ impl Report {
             writeln!(output, "\nHooks that do nothing, `select 1` over HTTP\n{}", hook_table(&self.hooks)?)?;
         }
         if !self.cache.is_empty() {
-            writeln!(output, "\nKept rows, over HTTP, one call at a time\n{}", cache_table(&self.cache)?)?;
+            writeln!(output, "\nKept rows, over HTTP\n{}", cache_table(&self.cache)?)?;
         }
         if let Some(memory) = &self.memory {
             writeln!(output, "\nResident memory, MiB (64 connections)")?;
@@ -206,13 +206,13 @@ fn table(lines: &[Measured]) -> Result<String> {
 
 /// What each of a server's hooks adds to a call, in µs of its CPU, beside the server without any.
 fn each_hook_us(line: &HookFigures, lines: &[HookFigures]) -> Option<f64> {
-    let none = lines.iter().find(|other| other.hooks.count == 0)?;
+    let none = lines.iter().find(|other| other.hooks.count == 0 && other.connections == line.connections)?;
     (line.hooks.count > 0).then(|| (line.figures.cpu_us - none.figures.cpu_us) / line.hooks.count as f64)
 }
 
 /// What its hooks make of a server's CPU time per call.
 fn hook_ratio(line: &HookFigures, lines: &[HookFigures]) -> Option<f64> {
-    let none = lines.iter().find(|other| other.hooks.count == 0)?;
+    let none = lines.iter().find(|other| other.hooks.count == 0 && other.connections == line.connections)?;
     Some(line.figures.cpu_us / none.figures.cpu_us)
 }
 
@@ -225,13 +225,16 @@ fn instances(line: &HookFigures) -> &'static str {
 }
 
 fn hook_table(lines: &[HookFigures]) -> Result<String> {
-    let mut text =
-        format!("  {:<8}{:<24}{:>11}{:>8}{:>10}{:>10}{:>10}", "hooks", "instances", "CPU µs", "× none", "µs each", "p50 µs", "p99 µs");
+    let mut text = format!(
+        "  {:>4}  {:<8}{:<24}{:>11}{:>8}{:>10}{:>10}{:>10}",
+        "×", "hooks", "instances", "CPU µs", "× none", "µs each", "p50 µs", "p99 µs"
+    );
     for line in lines {
         let (ratio, each) = (hook_ratio(line, lines), each_hook_us(line, lines));
         write!(
             text,
-            "\n  {:<8}{:<24}{:>11.1}{:>8}{:>10}{:>10.0}{:>10.0}",
+            "\n  {:>4}  {:<8}{:<24}{:>11.1}{:>8}{:>10}{:>10.0}{:>10.0}",
+            line.connections,
             line.hooks.count,
             instances(line),
             line.figures.cpu_us,
@@ -246,6 +249,7 @@ fn hook_table(lines: &[HookFigures]) -> Result<String> {
 
 fn hook_json(line: &HookFigures, lines: &[HookFigures]) -> Value {
     json!({
+        "connections": line.connections,
         "hooks": line.hooks.count,
         "kept": line.hooks.kept,
         "calls": line.figures.calls,
@@ -259,8 +263,8 @@ fn hook_json(line: &HookFigures, lines: &[HookFigures]) -> Value {
 
 fn cache_table(lines: &[CacheFigures]) -> Result<String> {
     let mut text = format!(
-        "  {:<28}{:<6}{:>11}{:>11}{:>8}{:>8}{:>11}{:>11}{:>8}",
-        "statement", "", "off CPU µs", "on CPU µs", "ratio", "beyond", "off p50 µs", "on p50 µs", "ratio"
+        "  {:>4}  {:<28}{:<6}{:>11}{:>11}{:>8}{:>8}{:>11}{:>11}{:>8}",
+        "×", "statement", "", "off CPU µs", "on CPU µs", "ratio", "beyond", "off p50 µs", "on p50 µs", "ratio"
     );
     for line in lines {
         let found = match line.found {
@@ -271,7 +275,8 @@ fn cache_table(lines: &[CacheFigures]) -> Result<String> {
         let beyond = beyond_request(lines, line).map_or(String::new(), |ratio| format!("{ratio:.2}"));
         write!(
             text,
-            "\n  {:<28}{found:<6}{:>11.1}{:>11.1}{:>8.2}{beyond:>8}{:>11.0}{:>11.0}{:>8.2}",
+            "\n  {:>4}  {:<28}{found:<6}{:>11.1}{:>11.1}{:>8.2}{beyond:>8}{:>11.0}{:>11.0}{:>8.2}",
+            line.connections,
             line.case.name(),
             line.off.cpu_us,
             line.on.cpu_us,
@@ -287,13 +292,14 @@ fn cache_table(lines: &[CacheFigures]) -> Result<String> {
 
 /// What the call takes with kept rows over what it takes without, both beyond a request that does nothing.
 fn beyond_request(lines: &[CacheFigures], line: &CacheFigures) -> Option<f64> {
-    let request = lines.iter().find(|line| line.found == Found::Nothing)?;
+    let request = lines.iter().find(|other| other.found == Found::Nothing && other.connections == line.connections)?;
     let (on, off) = (line.on.cpu_us - request.on.cpu_us, line.off.cpu_us - request.off.cpu_us);
     (line.found != Found::Nothing && off > 0.0).then(|| on / off)
 }
 
 fn cache_json(lines: &[CacheFigures], line: &CacheFigures) -> Value {
     json!({
+        "connections": line.connections,
         "case": line.case.name(),
         "hit": line.found == Found::Always,
         "beyond_request": beyond_request(lines, line).map(round),

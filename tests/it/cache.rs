@@ -101,6 +101,22 @@ async fn a_read_is_answered_from_the_cache_until_the_host_writes(engine: Engine)
     library.close().await;
 }
 
+#[tokio::test]
+async fn an_answer_made_of_kept_rows_is_kept_as_a_whole_too() {
+    let library = Library::new(Engine::Sqlite).await;
+    let (_host, client) = open(&library, LONG, "").await;
+    let [first, again] = ["select count(*) from loans", "select  count(*)  from loans"];
+    select(&client, first).await;
+    select(&client, again).await;
+    let (hits, of_rows) = (figure(&client, "hits").await, tier(&client, "memory", "hits").await);
+    assert_eq!((hits, of_rows), (1, 1), "the same statement in another call: its rows are found");
+    select(&client, again).await;
+    assert_eq!((figure(&client, "hits").await, tier(&client, "memory", "hits").await), (2, 1), "nobody looked for rows");
+    write(&client, "insert into loans values (900001, 1, '2026-01-01', null)").await;
+    assert_eq!(select(&client, again).await, json!([[LOANS + 1]]));
+    library.close().await;
+}
+
 async fn what_depends_on_the_moment_is_never_kept(engine: Engine) {
     let library = Library::new(engine).await;
     let (_host, client) = open(&library, LONG, "").await;
@@ -317,6 +333,52 @@ async fn hooks_see_an_answer_that_is_kept_as_often_as_it_is_given() {
         }
         assert_eq!(figure(&client, "hits").await, 3, "{event}");
     }
+    library.close().await;
+}
+
+#[tokio::test]
+async fn a_provider_that_is_asked_before_the_cache_is_asked_about_kept_answers_too() {
+    let library = Library::new(Engine::Sqlite).await;
+    let declared = "[[hooks]]\nevent = \"before-query\"\nkind = \"provide\"\npriority = 500\nreason = \"Tests.\"\ntimeout = \"2s\"";
+    let keys = "settings = { act = \"watches\" }\nhooks = { before-query = { mode = \"enforce\" } }";
+    let host = Host::new()
+        .database("main", &library.url, "")
+        .table("plugins.cache", LONG)
+        .hooks(guests::HOOK_ACTS, "watch", declared, keys)
+        .start()
+        .await;
+    let client = host.connect(Era::Modern).await;
+    for given in 1..=4 {
+        assert_eq!(select(&client, "select 1 + 1").await, json!([[2]]));
+        assert_eq!(host.log().matches("watched `select 1 + 1`").count(), given, "{}", host.log());
+    }
+    assert_eq!(figure(&client, "hits").await, 3);
+    library.close().await;
+}
+
+#[tokio::test]
+async fn who_waits_for_the_same_statement_of_another_waits_no_longer_than_its_own_limit() {
+    let library = Library::new(Engine::Sqlite).await;
+    let (_host, client) = open(&library, LONG, "").await;
+    let client = Arc::new(client);
+    // Some 10^10 rows: it runs until it is stopped.
+    let sql = "select count(*) from loans a cross join loans b cross join loans c where a.id < b.id and b.id < c.id";
+    let leading = tokio::spawn({
+        let client = client.clone();
+        async move { client.call("execute_select", json!({ "sql": sql, "timeout_ms": 20_000 })).await.error() }
+    });
+    // Whichever of them runs it, only one does: the other's limit ends its wait and says so.
+    let until = Instant::now() + Duration::from_secs(15);
+    loop {
+        let error = client.call("execute_select", json!({ "sql": sql, "timeout_ms": 300 })).await.error();
+        assert_eq!(error["code"], "TIMEOUT", "{error}");
+        if error["message"].as_str().unwrap().contains("the same statement of another call") {
+            break;
+        }
+        assert!(!leading.is_finished() && Instant::now() < until, "it waited for the first: {error}");
+    }
+    assert!(!leading.is_finished(), "the other still runs it");
+    leading.abort();
     library.close().await;
 }
 

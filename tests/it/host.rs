@@ -115,6 +115,12 @@ impl Host {
         Self::default()
     }
 
+    /// Uses this folder of installed plugins. To be said before any table.
+    pub(crate) fn plugins(mut self, folder: &Path) -> Self {
+        writeln!(self.configuration, "plugins_folder = {folder:?}").expect("a string takes everything");
+        self
+    }
+
     /// Adds a database; `keys` are further lines of its table.
     pub(crate) fn database(mut self, name: &str, url: &str, keys: &str) -> Self {
         writeln!(self.configuration, "[databases.{name}]\nurl = {url:?}\n{keys}").expect("a string takes everything");
@@ -248,6 +254,7 @@ impl HttpHost {
     }
 
     async fn connect_as(&self, era: Era, visitor: Visitor) -> Client {
+        tidegate::plugin::fetch::provider::install();
         let transport = StreamableHttpClientTransport::from_uri(self.url.as_str());
         let service = match era {
             Era::Modern => visitor.serve_with_lifecycle(transport, modern()).await.expect("the client connects"),
@@ -388,6 +395,8 @@ pub(crate) fn program() -> Command {
     }
     // Shared, so that a component is compiled once for all tests.
     command.env("TIDEGATE_CACHE", temporary.join("cache"));
+    // What is installed on this machine is not the tests'.
+    command.env("TIDEGATE_PLUGINS", "");
     command
 }
 

@@ -12,6 +12,8 @@ mod folder;
 mod hook_instances;
 mod hooks;
 mod host;
+mod package;
+mod plugins_install;
 mod protocol;
 mod statements;
 mod tidy;

@@ -23,8 +23,8 @@ use crate::server::Server;
 /// The time limit of each statement.
 pub(crate) const LIMIT: Duration = Duration::from_secs(3);
 
-/// How much later than its limit a call may end: a statement that is stopped has two seconds to stop.
-const GRACE: Duration = Duration::from_secs(3);
+/// How much later than its limit a call may end: a statement that is stopped has 0.8 s to stop, and the machine is busy.
+const GRACE: Duration = Duration::from_millis(1_800);
 
 /// What the client of a write was told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

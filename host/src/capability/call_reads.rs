@@ -9,7 +9,7 @@ use crate::cache::Stamp;
 use crate::hook::kept::Kept;
 use crate::hook::statements::KeepPolicy;
 
-/// One statement of a call, which ran and whose rows are kept.
+/// One statement of a call whose rows are kept: they were found, or it ran.
 #[derive(Clone)]
 pub struct CallRead {
     /// Its place in the cache.
@@ -18,8 +18,8 @@ pub struct CallRead {
     pub stamp: Stamp,
     /// How its rows are kept.
     pub policy: KeepPolicy,
-    /// When it was sent.
-    pub at: Instant,
+    /// Until when the rows may be used.
+    pub until: Instant,
 }
 
 /// The reads of a call, as long as there is nothing else that its answer could depend on.

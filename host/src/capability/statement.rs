@@ -11,6 +11,7 @@ use crate::cache::Cache;
 use crate::cache::Entry;
 use crate::cache::Flight;
 use crate::cache::Landing;
+use crate::cache::Stamp;
 use crate::cache::Tiers;
 use crate::call::Call;
 use crate::capability::Guest;
@@ -32,6 +33,7 @@ use crate::database::value::Value;
 use crate::database::versions::Outcome;
 use crate::database::versions::touched::Touched;
 use crate::hook::kept::Kept;
+use crate::hook::kept::remaining;
 use crate::hook::statements::Asking;
 use crate::hook::statements::Failed;
 use crate::hook::statements::KeepPolicy;
@@ -149,13 +151,15 @@ impl Passage {
         let started = Instant::now();
         let (done, provided_by) = match self.provided(&hooks, way, &mut asking).await? {
             Some((plugin, Provided::Rows(rows))) => {
-                self.spoil();
+                self.unless_alone(&hooks, &asking, &plugin);
+                match asking.kept.as_ref().and_then(|kept| Some((kept, kept.found(&rows)?))) {
+                    Some((kept, found)) => self.note(kept, found.entry.stamp.clone(), found.policy, Instant::now() + found.remaining),
+                    None => self.spoil(),
+                }
                 (Done::from(rows), Some(plugin))
             }
             Some((plugin, Provided::Keep(policy))) => {
-                if hooks.before.concerns(&asking, Some(&plugin)) {
-                    self.spoil();
-                }
+                self.unless_alone(&hooks, &asking, &plugin);
                 self.send_and_keep(&hooks, &asking, way, plugin, policy, &run).await?
             }
             None => {
@@ -235,6 +239,29 @@ impl Passage {
         }
     }
 
+    /// The answer of the call depends on a hook beside the provider `plugin`.
+    fn unless_alone(&self, hooks: &StatementHooks, asking: &Asking, plugin: &str) {
+        if hooks.before.concerns(asking, Some(plugin)) {
+            self.spoil();
+        }
+    }
+
+    /// The answer of the call depends on these kept rows.
+    fn note(&self, kept: &Arc<Kept>, stamp: Stamp, policy: KeepPolicy, until: Instant) {
+        if let Some(reads) = &self.services.reads {
+            reads.note(CallRead { kept: kept.clone(), stamp, policy, until });
+        }
+    }
+
+    /// Takes the rows that another call of the same statement got.
+    fn taken(&self, kept: &Arc<Kept>, entry: &Entry, policy: KeepPolicy, plugin: Arc<str>) -> (Done, Option<Arc<str>>) {
+        match remaining(entry, policy) {
+            Some(remaining) => self.note(kept, entry.stamp.clone(), policy, Instant::now() + remaining),
+            None => self.spoil(),
+        }
+        (Done::from(entry.rows.clone()), Some(plugin))
+    }
+
     fn asking(&self, way: Way<'_>, statement: Statement, values: Vec<Value>) -> Asking {
         Asking {
             database: way.database.config().name.clone(),
@@ -308,23 +335,15 @@ impl Passage {
                     };
                     let entry = done.rows.clone().map(|rows| kept.entry(rows, stamp.clone(), policy));
                     if let Some(entry) = &entry {
-                        if let Some(reads) = &self.services.reads {
-                            reads.note(CallRead { kept: kept.clone(), stamp, policy, at });
-                        }
+                        self.note(kept, stamp, policy, at + policy.ttl);
                         self.keep(cache, kept, entry.clone(), policy).await;
                     }
                     leader.land(entry);
                     return Ok((done, None));
                 }
-                Flight::Landed(entry) => {
-                    self.spoil();
-                    return Ok((Done::from(entry.rows.clone()), Some(plugin)));
-                }
+                Flight::Landed(entry) => return Ok(self.taken(kept, &entry, policy, plugin)),
                 Flight::Follower(follower) => match self.waited(way.timeout, follower.landing()).await? {
-                    Landing::Rows(entry) => {
-                        self.spoil();
-                        return Ok((Done::from(entry.rows.clone()), Some(plugin)));
-                    }
+                    Landing::Rows(entry) => return Ok(self.taken(kept, &entry, policy, plugin)),
                     Landing::Nothing => {
                         self.spoil();
                         return Ok((self.send(hooks, asking, run).await?, None));

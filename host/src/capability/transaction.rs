@@ -82,6 +82,18 @@ impl State {
         Ok(database.map(|database| (database, held.transaction)))
     }
 
+    /// A transaction that the guest holds, when the plugin may still do with it what it is about to: what changes nothing takes the
+    /// right to read, and `commit` the right that it was begun with. Giving it up takes none.
+    fn still(&self, transaction: &Resource<GuestTransaction>, commits: bool) -> wasmtime::Result<Result<Found, DatabaseError>> {
+        let held = self.held(transaction)?;
+        let right = match held.transaction.options().access {
+            Access::ReadWrite if commits => Right::Write,
+            Access::ReadWrite | Access::ReadOnly => Right::Read,
+        };
+        let database = self.database("transaction", held.database.config().name.as_str(), right);
+        Ok(database.map(|database| (database, held.transaction)))
+    }
+
     /// The caller's transaction under `handle`, when this plugin may see its database at all.
     fn attach(&self, handle: &str) -> Result<Found, DatabaseError> {
         let (database, transaction) = self.services.databases.find_transaction(&self.call.caller, handle)?;
@@ -91,7 +103,10 @@ impl State {
 
     async fn act(&mut self, transaction: &Resource<GuestTransaction>, act: Act, name: &str) -> ToGuest<()> {
         self.enter()?;
-        let Held { database, transaction, .. } = self.held(transaction)?;
+        let (database, transaction) = match self.still(transaction, false)? {
+            Ok(found) => found,
+            Err(error) => return Ok(Err(error::to_guest(error))),
+        };
         let call = self.call.clone();
         Ok(database.savepoint(&call, &transaction, act, name).await.map_err(error::to_guest))
     }
@@ -130,7 +145,10 @@ impl transaction::HostTransaction for State {
 
     async fn detach(&mut self, transaction: Resource<GuestTransaction>) -> ToGuest<transaction::Detached> {
         self.enter()?;
-        let Held { database, transaction: found, .. } = self.held(&transaction)?;
+        let (database, found) = match self.still(&transaction, false)? {
+            Ok(found) => found,
+            Err(error) => return Ok(Err(error::to_guest(error))),
+        };
         if let Err(error) = database.find_transaction(&self.call.caller, found.handle()) {
             return Ok(Err(error::to_guest(error)));
         }
@@ -148,7 +166,10 @@ impl transaction::HostTransaction for State {
 
     async fn describe(&mut self, transaction: Resource<GuestTransaction>) -> ToGuest<transaction::Description> {
         self.enter()?;
-        let Held { database, transaction, .. } = self.held(&transaction)?;
+        let (database, transaction) = match self.still(&transaction, false)? {
+            Ok(found) => found,
+            Err(error) => return Ok(Err(error::to_guest(error))),
+        };
         let call = self.call.clone();
         let savepoints = match database.savepoints(&call, &transaction).await {
             Ok(savepoints) => savepoints,
@@ -180,7 +201,10 @@ impl transaction::HostTransaction for State {
 
     async fn commit(&mut self, transaction: Resource<GuestTransaction>) -> ToGuest<()> {
         self.enter()?;
-        let Held { database, transaction, .. } = self.held(&transaction)?;
+        let (database, transaction) = match self.still(&transaction, true)? {
+            Ok(found) => found,
+            Err(error) => return Ok(Err(error::to_guest(error))),
+        };
         let passage = self.passage();
         let committing = async { database.commit(&passage.call, &transaction).await.map_err(|error| BatchError { index: 0, error }) };
         let committed = passage.write(&database, &transaction.touched(), committing).await;

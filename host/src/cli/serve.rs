@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::SourceOptions;
 use super::failure::Exit;
 use super::failure::Failure;
+use super::follow::follow;
 use crate::cache::Cache;
 use crate::cache::version_log;
 use crate::call::Call;
@@ -30,6 +31,9 @@ use crate::mcp::http::Readiness;
 use crate::mcp::http::Ready;
 use crate::mcp::server::Server;
 use crate::mcp::server::ServerOptions;
+use crate::plugin::folder::PluginsFolder;
+use crate::plugin::installed;
+use crate::plugin::installed::Installed;
 use crate::plugin::source;
 
 /// Options of `serve`.
@@ -60,7 +64,11 @@ pub(super) async fn run(options: &Options) -> Result<(), Failure> {
     config.server.allowed_hosts.extend(options.allowed_host.iter().cloned());
     config.server.allowed_origins.extend(options.allowed_origin.iter().cloned());
     let over_stdio = options.stdio || (options.http.is_none() && !io::stdin().is_terminal());
+    let folder = config.plugins_folder.clone().map(PluginsFolder::new);
+    // Before they are read, so that nothing that changes from now on is missed.
+    let since = folder.as_ref().map(PluginsFolder::moment).unwrap_or_default();
     let dispatcher = compose(&config).await?;
+    let following = folder.map(|folder| tokio::spawn(follow(dispatcher.clone(), folder, config.clone(), since)));
     let served = if over_stdio {
         let server = server(&dispatcher, &config.server)?;
         let served = until_stopped(async |shutdown| mcp::stdio::serve(server, shutdown).await).await;
@@ -68,6 +76,9 @@ pub(super) async fn run(options: &Options) -> Result<(), Failure> {
     } else {
         serve_http(&dispatcher, &config.server).await
     };
+    if let Some(following) = following {
+        following.abort();
+    }
     dispatcher.databases().close().await;
     served
 }
@@ -151,12 +162,29 @@ pub(super) fn server(dispatcher: &Arc<Dispatcher>, config: &ServerConfig) -> Res
 /// Puts the layers together: databases, plugins, and the dispatcher over both. Connects to no database yet.
 pub(super) async fn compose(config: &Config) -> Result<Arc<Dispatcher>, Failure> {
     let databases = Databases::new(config.databases.clone()).map_err(|(name, error)| Failure::database(&name, &error))?;
-    let packages = source::packages(config, tidegate_bundle::PLUGINS).map_err(|(plugin, error)| Failure::source(&plugin, &error))?;
+    let installed = read_installed(config).await?;
+    let packages = source::packages_beside(config, tidegate_bundle::PLUGINS, &installed.ids);
+    let mut packages = packages.map_err(|(plugin, error)| Failure::source(&plugin, &error))?;
+    packages.extend(installed.packages);
     let options =
         DispatchOptions { concurrent_calls: config.server.max_concurrent_calls, cache: config.cache.clone(), ..DispatchOptions::default() };
     let cache = open_cache(config, &databases)?;
     let services = Services { databases, cache: Some(cache), cache_scope: config.result_cache.scope, ..Services::default() };
-    Ok(Dispatcher::start(services, packages, &options).await?)
+    let dispatcher = Dispatcher::start(services, packages, &options).await?;
+    dispatcher.tell(installed.statuses);
+    Ok(dispatcher)
+}
+
+/// What is installed in the folder of the configuration; nothing where there is none.
+async fn read_installed(config: &Config) -> Result<Installed, Failure> {
+    let Some(folder) = config.plugins_folder.clone().map(PluginsFolder::new) else { return Ok(Installed::default()) };
+    let config = config.clone();
+    let read = tokio::task::spawn_blocking(move || installed::read(&folder, &config)).await;
+    let read = read.map_err(|_| Failure::new(Exit::Failed, "reading the installed plugins was cut off"))?;
+    read.map_err(|(plugin, error)| {
+        Failure::new(Exit::Configuration, format!("installed plugin `{plugin}`: {error}"))
+            .next("`tidegate plugin verify` says what is wrong; `tidegate plugin remove` takes it out")
+    })
 }
 
 /// Opens the cache of results. With a tier on disk, the versions of tables go on where an earlier process left them.

@@ -272,6 +272,11 @@ impl RowSet {
         Self { arena: Arc::new(arena), from: 0, to: 0 }
     }
 
+    /// Whether it is the same view of the same result, and not merely an equal one.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.arena, &other.arena) && (self.from, self.to) == (other.from, other.to)
+    }
+
     /// The columns.
     pub fn columns(&self) -> &[Column] {
         &self.arena.columns

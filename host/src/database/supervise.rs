@@ -22,13 +22,17 @@ use super::error::Fault;
 use super::places::SERVED;
 use crate::call::Call;
 
-/// How long an interrupted statement may take to end before its connection is closed under it.
+/// How long an interrupted statement may take to end before its connection is closed under it, and its caller answered: a call
+/// has ended a second after its limit.
+const ENDING_GRACE: Duration = Duration::from_millis(800);
+
+/// How long the server may take to hear that a statement is to stop, also after its connection was closed.
 const INTERRUPT_GRACE: Duration = Duration::from_secs(2);
 
 /// Runs `work` for at most `limit` and at most until the call's deadline.
 ///
 /// `interrupt` makes the future that stops the statement on the server; it is called at most once, in the task of the
-/// work, and has [`INTERRUPT_GRACE`] itself. The error of an interrupted statement is `Timeout` or `Cancelled`, whatever
+/// work, and has [`INTERRUPT_GRACE`] for itself. The error of an interrupted statement is `Timeout` or `Cancelled`, whatever
 /// the engine said; its effect is `Undone` when the connection was closed under it, which the engine corrects to `Unknown` when
 /// the end of the work was on its way. `work` must hold its connection so that dropping it closes the connection.
 pub(super) async fn supervised<T, W, I, F>(call: &Call, limit: Duration, interrupt: I, work: W) -> Result<T, DatabaseError>
@@ -47,7 +51,7 @@ where
     let counted = Counted::new();
     tokio::spawn(SERVED.scope(call.caller.clone(), async move {
         let _counted = counted;
-        let mut work = std::pin::pin!(work);
+        let mut work = Box::pin(work);
         let stopped = tokio::select! {
             biased;
             result = &mut work => {
@@ -58,12 +62,18 @@ where
             () = cancelled.cancelled() => taken_back(),
             () = abandoned.cancelled() => taken_back(),
         };
+        let mut interrupting = std::pin::pin!(tokio::time::timeout(INTERRUPT_GRACE, interrupt()));
+        let mut interrupted = false;
         let ending = async {
-            interrupt().await;
-            work.await
+            let _ = interrupting.as_mut().await;
+            interrupted = true;
+            work.as_mut().await
         };
+        let ended = tokio::time::timeout(ENDING_GRACE, ending).await;
+        // Closes the connection of one that did not end.
+        drop(work);
         // A statement that came to its end all the same keeps its result: it did happen.
-        let result = match tokio::time::timeout(INTERRUPT_GRACE, ending).await {
+        let result = match ended {
             Ok(Ok(value)) => Ok(value),
             // Only whoever runs the work knows that its end was on its way.
             Ok(Err(failed)) if failed.effect == Effect::Unknown => Err(unheard(stopped).effect(Effect::Unknown).hint(FIND_OUT)),
@@ -72,6 +82,10 @@ where
             Err(_) => Err(unheard(stopped).effect(Effect::Undone).fault(Fault::Connection)),
         };
         let _ = answer.send(result);
+        if !interrupted {
+            // A server does not notice a closed connection while it computes.
+            let _ = interrupting.await;
+        }
     }));
     answered.await.unwrap_or_else(|_| Err(DatabaseError::new(ErrorKind::Failed, "the statement ended without an answer")))
 }

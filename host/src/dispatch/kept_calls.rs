@@ -94,7 +94,7 @@ impl KeptCalls {
             Content::Text(text) => text.len() <= ANSWER_BYTES,
             _ => false,
         });
-        let Some(until) = reads.iter().map(|read| read.at + read.policy.ttl.min(LONGEST)).min() else { return };
+        let Some(until) = reads.iter().map(|read| read.until).min() else { return };
         let in_memory = services.cache.as_ref().is_some_and(|cache| reads.iter().all(|read| cache.has_memory(read.policy.tiers)));
         if small && in_memory && version(services) == from {
             self.answers.keep(key, from, Arc::new(Answer { content: content.to_vec(), reads, until }));

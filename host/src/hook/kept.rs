@@ -46,6 +46,19 @@ pub struct Kept {
     label: Arc<str>,
     /// The stamp for a policy, once it was asked for.
     stamp: Mutex<Option<(KeepPolicy, Option<Stamp>)>>,
+    /// What a hook was given last.
+    found: Mutex<Option<Found>>,
+}
+
+/// Rows that were found in the cache.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The entry.
+    pub entry: Arc<Entry>,
+    /// The policy under which they were looked for.
+    pub policy: KeepPolicy,
+    /// How long they may be used from now on.
+    pub remaining: Duration,
 }
 
 impl std::fmt::Debug for Kept {
@@ -103,6 +116,7 @@ impl Kept {
             tables: tables.into(),
             label: label.into(),
             stamp: Mutex::default(),
+            found: Mutex::default(),
         })
     }
 
@@ -165,8 +179,14 @@ impl Kept {
     pub async fn find(&self, call: &Call, cache: &Cache, policy: KeepPolicy) -> Option<Arc<Entry>> {
         let stamp = self.stamp(call, cache, policy).await?;
         let entry = cache.find(&self.digest, &stamp, policy.tiers).await?;
-        let age = SystemTime::now().duration_since(entry.kept).unwrap_or(Duration::ZERO);
-        (age < policy.ttl).then_some(entry)
+        let remaining = remaining(&entry, policy)?;
+        *self.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(Found { entry: entry.clone(), policy, remaining });
+        Some(entry)
+    }
+
+    /// What was found, when these are the rows.
+    pub fn found(&self, rows: &RowSet) -> Option<Found> {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner).clone().filter(|found| found.entry.rows.is_same(rows))
     }
 
     /// An entry of these rows, which were read after `stamp` was taken.
@@ -183,6 +203,14 @@ impl Kept {
     }
 }
 
+/// How long an entry may be used by who wants it no older than the policy says; none when that is over.
+pub fn remaining(entry: &Entry, policy: KeepPolicy) -> Option<Duration> {
+    let now = SystemTime::now();
+    let age = now.duration_since(entry.kept).unwrap_or(Duration::ZERO);
+    let of_policy = policy.ttl.checked_sub(age).filter(|left| !left.is_zero())?;
+    Some(entry.remaining(now)?.min(of_policy))
+}
+
 /// Hands a value on as its kind and its bytes: two values that differ in either are two parts.
 fn part_of<T>(value: &Value, part: impl FnOnce(u8, &[u8]) -> T) -> T {
     match value {
@@ -194,5 +222,32 @@ fn part_of<T>(value: &Value, part: impl FnOnce(u8, &[u8]) -> T) -> T {
         Value::Text(text) => part(5, text.as_bytes()),
         Value::Blob(bytes) => part(6, bytes),
         Value::Json(document) => part(7, document.as_bytes()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cache::Tiers;
+    use crate::config::DatabaseName;
+
+    #[test]
+    fn rows_may_be_used_for_as_long_as_they_and_whoever_asks_allow() {
+        let seconds = Duration::from_secs;
+        let entry = |age| Entry {
+            rows: RowSet::empty(),
+            stamp: Stamp::local(*b"1"),
+            tables: [].into(),
+            database: DatabaseName::parse("main").unwrap(),
+            label: "select 1".into(),
+            kept: SystemTime::now() - age,
+            ttl: seconds(3600),
+        };
+        let wanted = |ttl| KeepPolicy { ttl, tiers: Tiers::ALL, probe: false };
+        let left = |age, ttl| remaining(&entry(age), wanted(ttl));
+        assert!(left(seconds(600), seconds(7200)).is_some_and(|left| left <= seconds(3000)), "the entry ends");
+        assert!(left(seconds(600), seconds(1200)).is_some_and(|left| left <= seconds(600)), "the policy ends");
+        assert_eq!(left(seconds(600), seconds(600)), None);
+        assert_eq!(left(seconds(3600), seconds(7200)), None);
     }
 }

@@ -297,7 +297,8 @@ impl ServerHandler for Server {
     }
 
     async fn call_tool(&self, request: CallToolRequestParams, context: RequestContext<RoleServer>) -> Result<CallToolResponse, ErrorData> {
-        tools::call(self, request, &context).await
+        // In a box, as those below: rmcp moves what its handlers hold several times, and a call holds kilobytes.
+        Box::pin(tools::call(self, request, &context)).await
     }
 
     async fn list_resources(
@@ -321,7 +322,7 @@ impl ServerHandler for Server {
         request: ReadResourceRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
-        resources::read(self, request, &context).await
+        Box::pin(resources::read(self, request, &context)).await
     }
 
     async fn list_prompts(
@@ -337,11 +338,11 @@ impl ServerHandler for Server {
         request: GetPromptRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<GetPromptResponse, ErrorData> {
-        prompts::get(self, request, &context).await
+        Box::pin(prompts::get(self, request, &context)).await
     }
 
     async fn complete(&self, request: CompleteRequestParams, context: RequestContext<RoleServer>) -> Result<CompleteResult, ErrorData> {
-        completion::complete(self, request, &context).await
+        Box::pin(completion::complete(self, request, &context)).await
     }
 
     async fn set_level(&self, request: SetLevelRequestParams, context: RequestContext<RoleServer>) -> Result<(), ErrorData> {

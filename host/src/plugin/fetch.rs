@@ -6,6 +6,7 @@
 
 pub mod address;
 pub mod package;
+pub mod provider;
 #[cfg(test)]
 pub(crate) mod tests;
 mod tls;

@@ -27,7 +27,8 @@ use crate::hook::Kind;
 const FREE: [&str; 8] = ["content", "hook", "input", "log", "progress", "rows", "settings", "types"];
 
 /// Interfaces that a manifest can request.
-pub(super) const RIGHTS: [&str; 7] = ["cache", "catalog", "changes", "database-admin", "database-read", "database-write", "transaction"];
+pub(super) const RIGHTS: [&str; 8] =
+    ["cache", "catalog", "changes", "database-admin", "database-read", "database-write", "plugins", "transaction"];
 
 /// Hooks of one plugin.
 const HOOKS: usize = 16;

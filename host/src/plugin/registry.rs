@@ -271,6 +271,36 @@ impl Registry {
         Ok(())
     }
 
+    /// Puts other plugins in the place of the installed ones, all at once: those that are called in `kept` stay as they are.
+    ///
+    /// # Errors
+    ///
+    /// As [`add`](Self::add); the set stays as it was.
+    pub async fn replace_installed(&self, kept: &[String], new: Vec<Arc<Plugin>>) -> Result<(), PluginError> {
+        let mut asked = Vec::with_capacity(new.len());
+        for plugin in new {
+            let hooks = Arc::new(PluginHooks::of(&plugin, &self.services, &self.slots));
+            asked.push(Offer::ask(plugin, &self.services, hooks).await?);
+        }
+        let _changing = self.changing.lock().await;
+        let stays = |offer: &&Offer| offer.plugin.approved.is_none() || kept.iter().any(|id| id == offer.plugin.id());
+        let mut offers: Vec<Offer> = self.snapshot().offers.iter().filter(stays).cloned().collect();
+        offers.extend(asked);
+        self.swap(Snapshot::new(offers, &self.services)?);
+        Ok(())
+    }
+
+    /// Makes the lists of the set anew, because what plugins may do changed.
+    ///
+    /// # Errors
+    ///
+    /// None that grants can cause.
+    pub async fn relist(&self) -> Result<(), PluginError> {
+        let _changing = self.changing.lock().await;
+        self.swap(Snapshot::new(self.snapshot().offers.clone(), &self.services)?);
+        Ok(())
+    }
+
     fn swap(&self, snapshot: Snapshot) {
         self.services.hooks.swap(hooks::statement_hooks(snapshot.offers.iter().map(|offer| &*offer.hooks)));
         *self.snapshot.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(snapshot);

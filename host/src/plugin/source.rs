@@ -57,7 +57,9 @@ pub enum SourceError {
         error: ManifestError,
     },
     /// The configuration names a plugin that is neither bundled nor in a folder.
-    #[error("there is no plugin `{name}` in this program (there are {bundled}); give the folder of another with `path = \"…\"`")]
+    #[error(
+        "there is no plugin `{name}` in this program (there are {bundled}) and none is installed; give the folder of another with `path = \"…\"`, or install it"
+    )]
     Unknown {
         /// The name.
         name: PluginName,
@@ -72,6 +74,19 @@ pub enum SourceError {
 ///
 /// The first whose files cannot be read, by its name.
 pub fn packages(config: &Config, bundled: &'static [Bundled]) -> Result<Vec<(String, PluginPackage)>, (String, SourceError)> {
+    packages_beside(config, bundled, &[])
+}
+
+/// The same, where plugins with the ids in `installed` come from elsewhere.
+///
+/// # Errors
+///
+/// As [`packages`].
+pub fn packages_beside(
+    config: &Config,
+    bundled: &'static [Bundled],
+    installed: &[String],
+) -> Result<Vec<(String, PluginPackage)>, (String, SourceError)> {
     let mut packages = Vec::new();
     for plugin in bundled {
         let found = config.find_plugin(plugin.id);
@@ -88,7 +103,7 @@ pub fn packages(config: &Config, bundled: &'static [Bundled]) -> Result<Vec<(Str
                 let (manifest, component) = read(source).map_err(|error| (name.clone(), error))?;
                 packages.push((name, package(wanted, Cow::Owned(manifest), Cow::Owned(component), None)));
             }
-            None if bundled.iter().any(|plugin| plugin.id == name) => {}
+            None if bundled.iter().any(|plugin| plugin.id == name) || installed.contains(&name) => {}
             None => {
                 let bundled = bundled.iter().map(|plugin| plugin.id).collect::<Vec<_>>().join(", ");
                 return Err((name, SourceError::Unknown { name: wanted.name.clone(), bundled }));
@@ -99,7 +114,7 @@ pub fn packages(config: &Config, bundled: &'static [Bundled]) -> Result<Vec<(Str
 }
 
 /// A package with what the operator wants of it. `default_right` is what it has on databases that nothing is said about.
-fn package(
+pub(super) fn package(
     wanted: &PluginConfig,
     manifest: Cow<'static, str>,
     component: Cow<'static, [u8]>,

@@ -20,6 +20,7 @@ use super::around::Called;
 use super::around::Calling;
 use super::component::Component;
 use super::hook_answer;
+use crate::bindings::exports::tidegate::plugin::call_hooks;
 use crate::bindings::exports::tidegate::plugin::query_hooks;
 use crate::bindings::tidegate::plugin::hook as contract;
 use crate::call::Call;
@@ -105,10 +106,12 @@ struct Kept {
     _slot: tokio::sync::OwnedSemaphorePermit,
 }
 
-/// A store with its instance.
+/// A store with its instance, and the exports that were asked for.
 struct Started {
     store: Store<State>,
     instance: Instance,
+    query_hooks: Option<query_hooks::Guest>,
+    call_hooks: Option<call_hooks::Guest>,
 }
 
 impl GuestHook {
@@ -136,7 +139,7 @@ impl GuestHook {
         let mut store = self.component.store(call, &self.guest, &self.services);
         store.data_mut().hook = Some(question);
         let instance = self.component.instantiate(&mut store).await?;
-        Ok((Started { store, instance }, 0))
+        Ok((Started { store, instance, query_hooks: None, call_hooks: None }, 0))
     }
 
     fn take(&self, caller: &Caller) -> Option<(Started, u32)> {
@@ -202,8 +205,12 @@ macro_rules! ask {
         let running = async {
             let (mut started, uses) = $self.start($call, $question).await.map_err(|error| Fault::Failed(error.root_cause().to_string()))?;
             let answered: wasmtime::Result<_> = async {
-                let $store = &mut started.store;
-                let $guest = indices.load(&mut *$store, &started.instance)?;
+                let Started { store: $store, instance, $indices: loaded, .. } = &mut started;
+                // Their types are looked at once for each instance.
+                let $guest = match loaded {
+                    Some(guest) => &*guest,
+                    None => &*loaded.insert(indices.load(&mut *$store, instance)?),
+                };
                 $invoke
             }
             .await;

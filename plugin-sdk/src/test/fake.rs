@@ -1,5 +1,6 @@
 //! A fake of every import, with the names and types of the generated ones.
 
+pub(crate) mod plugins;
 pub(crate) mod transaction;
 
 use crate::database_read::StatementKind;

@@ -21,6 +21,9 @@ const CASES: [(Case, Found); 5] = [
     (Case::Fresh, Found::Never),
 ];
 
+/// Calls at a time.
+const CONNECTIONS: [usize; 2] = [1, 32];
+
 /// Rounds of each figure at least.
 const ROUNDS: usize = 3;
 
@@ -38,6 +41,8 @@ pub(crate) enum Found {
 /// One statement on both servers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CacheFigures {
+    /// Calls at a time, each on a connection of its own.
+    pub(crate) connections: usize,
     /// Which.
     pub(crate) case: Case,
     /// Whether kept rows answer.
@@ -48,7 +53,7 @@ pub(crate) struct CacheFigures {
     pub(crate) on: Figures,
 }
 
-/// One call at a time on both servers, in turns.
+/// The same calls on both servers, in turns: one at a time, where each wakes the server up, and many at a time, where it is awake.
 pub(super) async fn measure(installation: &Installation, options: &Options) -> Result<Vec<CacheFigures>> {
     let cache = installation.cache(WARM_CACHE);
     let keeping = installation.with_cache()?;
@@ -58,21 +63,24 @@ pub(super) async fn measure(installation: &Installation, options: &Options) -> R
         meters.push(CpuMeter::new(server.pid()?));
     }
     let mut measured = Vec::new();
-    for (case, found) in CASES {
+    for (connections, (case, found)) in CONNECTIONS.into_iter().flat_map(|connections| CASES.map(|case| (connections, case))) {
         let mut rounds = [Vec::new(), Vec::new()];
         for _ in 0..options.rounds().max(ROUNDS) {
             for ((server, meter), rounds) in servers.iter().zip(&mut meters).zip(&mut rounds) {
-                rounds.push(round(server, meter, case, options).await?);
+                rounds.push(round(server, meter, case, connections, options).await?);
             }
         }
-        measured.push(CacheFigures { case, found, off: Figures::median(&rounds[0]), on: Figures::median(&rounds[1]) });
+        measured.push(CacheFigures { connections, case, found, off: Figures::median(&rounds[0]), on: Figures::median(&rounds[1]) });
     }
     Ok(measured)
 }
 
-async fn round(server: &Http, meter: &mut CpuMeter, case: Case, options: &Options) -> Result<Figures> {
-    let connection = Connection::open(server.address, case).await?;
-    let (open, _) = call_all(vec![connection], options.warm_up()).await?;
+async fn round(server: &Http, meter: &mut CpuMeter, case: Case, connections: usize, options: &Options) -> Result<Figures> {
+    let mut open = Vec::new();
+    for _ in 0..connections {
+        open.push(Connection::open(server.address, case).await?);
+    }
+    let (open, _) = call_all(open, options.warm_up()).await?;
     let before = read_rested(meter).await?;
     let (_, figures) = call_all(open, options.window()).await?;
     Ok(figures.with_cpu(read_rested(meter).await?.saturating_sub(before)))

@@ -25,6 +25,9 @@ const SERVERS: [Hooks; 5] = [
     Hooks { count: 5, kept: true },
 ];
 
+/// Calls at a time.
+const CONNECTIONS: [usize; 2] = [1, 32];
+
 /// Rounds of each figure at least: what is looked for is small.
 const ROUNDS: usize = 5;
 
@@ -33,39 +36,46 @@ const ROUNDS: usize = 5;
 pub(crate) struct HookFigures {
     /// Its hooks.
     pub(crate) hooks: Hooks,
+    /// Calls at a time, each on a connection of its own.
+    pub(crate) connections: usize,
     /// Medians.
     pub(crate) figures: Figures,
 }
 
 struct Target {
     server: Http,
-    connection: Option<Connection>,
     meter: CpuMeter,
-    rounds: Vec<Figures>,
 }
 
-/// One server after the other, in turns.
+/// One server after the other, in turns: one call at a time, where each wakes the server up, and many at a time, where it is awake.
 pub(super) async fn measure(installation: &Installation, component: &Path, options: &Options) -> Result<Vec<HookFigures>> {
     let cache = installation.cache(WARM_CACHE);
     let mut targets = Vec::new();
     for hooks in SERVERS {
         let server = installation.with_hooks(component, hooks)?.start_http(&cache).await?;
-        let connection = Some(Connection::open(server.address, Case::One).await?);
-        targets.push(Target { meter: CpuMeter::new(server.pid()?), server, connection, rounds: Vec::new() });
+        targets.push(Target { meter: CpuMeter::new(server.pid()?), server });
     }
-    for _ in 0..options.rounds().max(ROUNDS) {
-        for target in &mut targets {
-            let connection = match target.connection.take() {
-                Some(connection) => connection,
-                None => Connection::open(target.server.address, Case::One).await?,
-            };
-            let (open, _) = call_all(vec![connection], options.warm_up()).await?;
-            let before = read_rested(&mut target.meter).await?;
-            let (mut open, figures) = call_all(open, options.window()).await?;
-            target.rounds.push(figures.with_cpu(read_rested(&mut target.meter).await?.saturating_sub(before)));
-            target.connection = open.pop();
+    let mut measured = Vec::new();
+    for connections in CONNECTIONS {
+        let mut rounds = SERVERS.map(|_| Vec::new());
+        for _ in 0..options.rounds().max(ROUNDS) {
+            for (target, rounds) in targets.iter_mut().zip(&mut rounds) {
+                rounds.push(round(target, connections, options).await?);
+            }
         }
+        let medians = SERVERS.into_iter().zip(&rounds);
+        measured.extend(medians.map(|(hooks, rounds)| HookFigures { hooks, connections, figures: Figures::median(rounds) }));
     }
-    let measured = SERVERS.into_iter().zip(&targets);
-    Ok(measured.map(|(hooks, target)| HookFigures { hooks, figures: Figures::median(&target.rounds) }).collect())
+    Ok(measured)
+}
+
+async fn round(target: &mut Target, connections: usize, options: &Options) -> Result<Figures> {
+    let mut open = Vec::new();
+    for _ in 0..connections {
+        open.push(Connection::open(target.server.address, Case::One).await?);
+    }
+    let (open, _) = call_all(open, options.warm_up()).await?;
+    let before = read_rested(&mut target.meter).await?;
+    let (_, figures) = call_all(open, options.window()).await?;
+    Ok(figures.with_cpu(read_rested(&mut target.meter).await?.saturating_sub(before)))
 }

@@ -28,6 +28,7 @@ use super::serve;
 use crate::config::Secret;
 use crate::mcp::tests::empty_server;
 use crate::mcp::tests::modern;
+use crate::plugin::fetch::provider;
 
 /// A server under test.
 struct Running {
@@ -120,6 +121,7 @@ async fn clients_of_both_eras_are_served_on_one_endpoint() {
         [ClientLifecycleMode::Discover { preferred_versions: vec![ProtocolVersion::V_2026_07_28] }, ClientLifecycleMode::Initialize]
     {
         let config = StreamableHttpClientTransportConfig::with_uri(format!("http://{}/mcp", running.address));
+        provider::install();
         let client = ().serve_with_lifecycle(StreamableHttpClientTransport::from_config(config), lifecycle).await.unwrap();
         assert!(client.list_all_tools().await.unwrap().is_empty());
         client.cancel().await.unwrap();

@@ -55,6 +55,10 @@ impl QueryHooks for Hooks {
             "refuses" if statement.sql.contains(&text) => BeforeQuery::Refuse(format!("`{}` has `{text}`", statement.sql)),
             "appends" => BeforeQuery::Rewrite(Rewriting::of(format!("{}{text}", statement.sql))),
             "rewrites" => BeforeQuery::Rewrite(Rewriting { sql: text, parameters: Some(vec![Value::Integer(7)]) }),
+            "watches" => {
+                log::info(&format!("watched `{}`", statement.sql));
+                BeforeQuery::Pass
+            }
             "provides" => BeforeQuery::Answer(row("provided", &text)),
             _ => BeforeQuery::Pass,
         }
