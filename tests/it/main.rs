@@ -13,6 +13,7 @@ mod hook_instances;
 mod hooks;
 mod host;
 mod package;
+mod plugins_index;
 mod plugins_install;
 mod protocol;
 mod statements;
