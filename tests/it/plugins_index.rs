@@ -155,6 +155,18 @@ async fn a_plugin_is_published_found_installed_updated_and_taken_back() {
     assert_eq!(found["found"][0]["plugin"]["version"], "1.0.0");
     let audit = community.index(&["verify"]).await;
     assert_eq!((&audit["sequence"], &audit["releases"], &audit["problems"]), (&json!(4), &json!(2), &json!([])));
+    drop(host);
+
+    // Whoever has what is blocked does not run it any more, as soon as the index was asked.
+    community.index(&["remove", ID, "1.0.0", "--reason", "So does this one.", "--alarm", "block"]).await;
+    community.plugin(&["search"]).await;
+    let config = community.path("tidegate.toml");
+    let mut text = std::fs::read_to_string(&config).unwrap();
+    text += &format!("[databases.main]\nurl = {:?}\n", library.url);
+    std::fs::write(&config, format!("plugins_folder = \"plugins\"\n{text}")).unwrap();
+    let ended = community.run(&["tools", "--json"]).await;
+    assert!(ended.code == Some(0) && !ended.stdout.contains("installs_ask"), "{}{}", ended.stdout, ended.stderr);
+    assert!(ended.stderr.contains("is blocked by the index") && ended.stderr.contains("So does this one."), "{}", ended.stderr);
     library.close().await;
 }
 
