@@ -14,8 +14,9 @@
 //! shared   Redis or Valkey                    hits and invalidations across replicas
 //! ```
 
+pub mod bytes;
 mod digest;
-mod disk;
+pub(crate) mod disk;
 mod entry;
 mod figures;
 mod flight;

@@ -4,6 +4,7 @@
 //! goes out is an error that the guest can act on; a trap is for what no honest guest does.
 
 pub(crate) mod cache;
+mod cache_bytes;
 pub mod call_reads;
 mod catalog;
 pub mod catalog_memory;
@@ -11,17 +12,22 @@ mod changes;
 mod database;
 pub(crate) mod error;
 pub mod grants;
+pub mod http;
 mod log;
 pub mod meter;
+mod metric;
 pub mod plugins;
 mod progress;
 #[cfg(test)]
 mod refusals;
 pub mod rows;
+pub mod secret;
 mod settings;
 mod statement;
+mod storage;
 pub mod transaction;
 pub(crate) mod value;
+pub mod vault;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -47,16 +53,23 @@ use wasmtime_wasi::random::WasiRandomView;
 
 use crate::bindings;
 use crate::cache::Cache;
+use crate::cache::bytes::PluginBytes;
 use crate::call::Call;
 use crate::config::CacheScope;
+use crate::config::Secret;
 use crate::database::Databases;
 use crate::database::cursor::Cursors;
 use crate::database::rows::RowSet;
 use crate::hook::kept::Kept;
 use crate::hook::statements::Hooks;
+use crate::storage::Storage;
+use crate::telemetry::metrics::Metrics;
+use crate::vault::Vaults;
 use call_reads::CallReads;
 use catalog_memory::CatalogMemory;
 use grants::LiveGrants;
+use http::HttpClient;
+use http::HttpState;
 use meter::Meter;
 use plugins::PluginBoard;
 
@@ -79,6 +92,16 @@ pub struct Services {
     pub plugins: Arc<PluginBoard>,
     /// Where the reads of the call are noted, when its answer is to be kept.
     pub reads: Option<Arc<CallReads>>,
+    /// What plugins keep.
+    pub storage: Arc<Storage>,
+    /// Figures of plugins.
+    pub metrics: Arc<Metrics>,
+    /// Bytes that plugins keep for a while.
+    pub bytes: Arc<PluginBytes>,
+    /// Folders for backups and exports.
+    pub vaults: Vaults,
+    /// What sends their requests.
+    pub http: Arc<HttpClient>,
 }
 
 impl Services {
@@ -98,6 +121,8 @@ pub struct Guest {
     pub grants: LiveGrants,
     /// `[plugins.NAME] settings`, each value as JSON text.
     pub settings: BTreeMap<String, String>,
+    /// `[plugins.NAME.secrets]`.
+    pub secrets: BTreeMap<String, Secret>,
     /// Limits of one call.
     pub limits: GuestLimits,
 }
@@ -180,6 +205,9 @@ pub struct State {
     pub hook: Option<HookQuestion>,
     log: log::Budget,
     progress: progress::Pace,
+    http: HttpState,
+    /// Whether the operator was told in this call that something cannot be used.
+    told_unusable: bool,
     table: ResourceTable,
     wasi: WasiCtx,
 }
@@ -192,6 +220,7 @@ impl State {
         table.set_max_capacity(guest.limits.row_sets + 256);
         let wasi = WasiCtx::builder().stderr(stderr.clone()).allow_blocking_current_thread(false).build();
         Self {
+            http: HttpState::new(&call, &guest, &services),
             meter: Meter::new(guest.limits),
             call,
             guest,
@@ -202,6 +231,7 @@ impl State {
             hook: None,
             log: log::Budget::default(),
             progress: progress::Pace::default(),
+            told_unusable: false,
             table,
             wasi,
         }
@@ -209,6 +239,7 @@ impl State {
 
     /// Makes it the state of another question to the same hook. Whatever counts starts anew, but for memory.
     pub fn ask_again(&mut self, call: Call, hook: HookQuestion) {
+        self.http = HttpState::new(&call, &self.guest, &self.services);
         self.call = call;
         self.hook = Some(hook);
         self.announced = Announced::default();
@@ -216,6 +247,14 @@ impl State {
         self.meter.restart();
         self.log = log::Budget::default();
         self.progress = progress::Pace::default();
+        self.told_unusable = false;
+    }
+
+    /// Makes it the state of another call of a tool, of the same caller. Whatever counts starts anew, but for memory.
+    pub fn serve_again(&mut self, call: Call, services: Services) {
+        self.ask_again(call, HookQuestion::default());
+        self.hook = None;
+        self.services = services;
     }
 
     /// Whether the guest holds nothing of the host any more.
@@ -298,7 +337,7 @@ pub fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
 /// Interfaces that [`add_to_linker`] links, as import names begin.
 const LINKED: [&str; 5] = ["tidegate:plugin/", "wasi:io/", "wasi:clocks/", "wasi:random/", "wasi:cli/"];
 
-/// Defines whatever else a component imports so that calling it traps.
+/// Defines whatever else a component imports so that calling it traps; `with_http` says that `wasi:http` is linked too.
 ///
 /// Many languages import the filesystem and sockets without ever calling them, so their presence alone is no reason to
 /// refuse a component. What is not linked has no implementation here at all, so there is none to get round.
@@ -306,10 +345,11 @@ const LINKED: [&str; 5] = ["tidegate:plugin/", "wasi:io/", "wasi:clocks/", "wasi
 /// # Errors
 ///
 /// An import that is neither a function nor an interface of functions.
-pub fn define_traps(linker: &mut Linker<State>, component: &Component) -> wasmtime::Result<()> {
+pub fn define_traps(linker: &mut Linker<State>, component: &Component, with_http: bool) -> wasmtime::Result<()> {
     let engine = component.engine().clone();
     for (interface, import) in component.component_type().imports(&engine) {
-        if LINKED.iter().any(|linked| interface.starts_with(linked)) {
+        let linked = LINKED.iter().any(|linked| interface.starts_with(linked));
+        if linked || (with_http && http::INTERFACES.iter().any(|linked| interface.starts_with(linked))) {
             continue;
         }
         let ComponentItem::ComponentInstance(instance) = &import.ty else { continue };
@@ -339,7 +379,7 @@ fn stream_or_unit(name: &str) -> ResourceType {
         "input-stream" => ResourceType::host::<DynInputStream>(),
         "output-stream" => ResourceType::host::<DynOutputStream>(),
         "pollable" => ResourceType::host::<DynPollable>(),
-        "error" => ResourceType::host::<wasmtime::Error>(),
+        "error" | "io-error" => ResourceType::host::<wasmtime::Error>(),
         _ => ResourceType::host::<()>(),
     }
 }

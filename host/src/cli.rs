@@ -3,6 +3,7 @@
 //! Exit codes: 0 done · 1 failed · 2 the command line makes no sense · 3 the configuration or a plugin it names is wrong ·
 //! 4 a database does not answer · 5 the tool answered with an error.
 
+mod author;
 mod call;
 mod check;
 mod demo;

@@ -1,12 +1,16 @@
 //! Checked configuration: every value parsed, every default filled in. `config/file.rs` reads `tidegate.toml`.
 
 mod cache;
+pub mod capability;
 pub mod environment;
 pub mod file;
+pub mod http_rule;
 mod index;
 mod location;
 mod outage;
+pub mod schedule;
 mod section;
+pub mod vault;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,11 +20,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use capability::PluginCapabilities;
 pub use index::IndexConfig;
 pub use index::IndexName;
 pub use outage::BreakerConfig;
 pub use outage::ReplicaConfig;
 pub use outage::RetryConfig;
+use vault::VaultConfig;
 
 /// The operator's name for a database: 1 to 64 letters, digits, `_` or `-`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -397,10 +403,10 @@ impl OnFailure {
     }
 }
 
-/// Whether the instance of a hook is used again.
+/// Whether the instance of a hook or a tool is used again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Instances {
-    /// Every question gets a new one.
+    /// Every question or call gets a new one.
     #[default]
     Fresh,
     /// A question gets one that served the same caller before, where there is one; never one that served another.
@@ -445,8 +451,17 @@ pub struct PluginConfig {
     pub databases: Option<BTreeMap<DatabaseName, Right>>,
     /// Limits of one call.
     pub limits: PluginLimits,
+    /// Whether the instances of its tools are used again, and those of hooks that say nothing else. None means the default: no for
+    /// tools; for hooks yes when it is part of the program, and no for others.
+    pub instances: Option<Instances>,
+    /// Calls that one kept instance of its tools answers; default 1,000.
+    pub instance_uses: Option<u32>,
+    /// How long a kept instance of its tools waits for the next call; default 60 s.
+    pub instance_idle: Option<Duration>,
     /// Its hooks, by event.
     pub hooks: BTreeMap<HookEvent, HookGrant>,
+    /// What it may use beside databases.
+    pub capabilities: PluginCapabilities,
 }
 
 impl PluginConfig {
@@ -462,7 +477,11 @@ impl PluginConfig {
             schemas: Schemas::default(),
             databases: None,
             limits: PluginLimits::default(),
+            instances: None,
+            instance_uses: None,
+            instance_idle: None,
             hooks: BTreeMap::new(),
+            capabilities: PluginCapabilities::default(),
         }
     }
 }
@@ -571,6 +590,10 @@ pub struct Config {
     pub cache: Option<PathBuf>,
     /// Where installed plugins are; none means that there are none.
     pub plugins_folder: Option<PathBuf>,
+    /// Folders for backups and exports, by name.
+    pub vaults: BTreeMap<String, VaultConfig>,
+    /// Where what plugins keep is; none means that they can keep nothing.
+    pub state: Option<PathBuf>,
 }
 
 impl Config {

@@ -3,10 +3,13 @@
 mod admission;
 mod around;
 mod installed;
+pub mod jobs;
 mod kept_calls;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::Mutex;
 use std::time::Instant;
 
 use serde_json::Value as Json;
@@ -43,7 +46,9 @@ use crate::runtime::engine::Engine;
 use crate::runtime::engine::EngineError;
 use crate::runtime::engine::EngineOptions;
 use crate::runtime::hook::HookSlots;
+use crate::runtime::scripted::Scripted;
 use admission::Admission;
+use jobs::JobBoard;
 use kept_calls::KeptCalls;
 
 /// One `tools/call`.
@@ -99,11 +104,13 @@ pub struct DispatchOptions {
     pub waiting_calls: usize,
     /// Where compiled plugins are kept between runs.
     pub cache: Option<PathBuf>,
+    /// What answers in place of the capabilities; none outside tests of plugins.
+    pub scripted: Option<Scripted>,
 }
 
 impl Default for DispatchOptions {
     fn default() -> Self {
-        Self { concurrent_calls: 64, waiting_calls: 256, cache: None }
+        Self { concurrent_calls: 64, waiting_calls: 256, cache: None, scripted: None }
     }
 }
 
@@ -142,6 +149,9 @@ pub struct Dispatcher {
     admission: Admission,
     changes: broadcast::Sender<Change>,
     kept: KeptCalls,
+    jobs: JobBoard,
+    /// When jobs ran last, for when that cannot be kept elsewhere.
+    last_runs: Mutex<BTreeMap<(String, String), u64>>,
     // Last, so that it outlives what runs on it.
     engine: Arc<Engine>,
 }
@@ -162,6 +172,7 @@ impl Dispatcher {
             instances: u32::try_from(options.concurrent_calls + 16 + hook_questions(options) + KEPT_HOOKS).unwrap_or(u32::MAX),
             memory_bytes: 512 << 20,
             cache: options.cache.clone(),
+            scripted: options.scripted.clone(),
         };
         let engine = Arc::new(Engine::new(&engine_options)?);
         let registry = Registry::new(services.clone(), HookSlots::new(hook_questions(options), KEPT_HOOKS));
@@ -182,12 +193,18 @@ impl Dispatcher {
         }
         let (changes, _) = broadcast::channel(CHANGES);
         let admission = Admission::new(options.concurrent_calls, options.waiting_calls);
-        Ok(Arc::new(Self { registry, services, admission, changes, kept: KeptCalls::default(), engine }))
+        let (kept, jobs, last_runs) = (KeptCalls::default(), JobBoard::default(), Mutex::default());
+        Ok(Arc::new(Self { registry, services, admission, changes, kept, jobs, last_runs, engine }))
     }
 
     /// The databases that plugins work on.
     pub fn databases(&self) -> &Databases {
         &self.services.databases
+    }
+
+    /// What plugins' calls draw on.
+    pub fn services(&self) -> &Services {
+        &self.services
     }
 
     /// The loaded plugins.
@@ -251,7 +268,8 @@ impl Dispatcher {
     ) -> Result<Outcome<Vec<Content>>, CallError> {
         let plugin = &target.plugin;
         let name = &target.tool.local_name;
-        let (answer, announced) = plugin.component.call_tool(call, &target.guest, services, name, arguments.to_string(), round).await;
+        let (answer, announced) =
+            plugin.component.call_tool(call, &target.guest, services, name, arguments.to_string(), round, target.kept.as_ref()).await;
         self.announce(plugin, announced).await;
         answer
     }

@@ -1,6 +1,7 @@
 //! Plugins as the host has loaded them: manifest, rights, what they offer, and the set of them that calls are routed by.
 
 pub mod abilities;
+pub mod asked;
 pub mod contract;
 pub mod definition;
 pub mod digest;
@@ -15,11 +16,12 @@ pub mod inspection;
 pub mod install;
 pub mod installed;
 pub mod interfaces;
+pub mod jobs;
 pub mod lock;
 pub mod manifest;
 pub mod oci;
 pub mod registry;
-pub mod request;
+mod request;
 #[cfg(test)]
 mod sample;
 pub mod source;
@@ -43,16 +45,21 @@ use crate::config::HookGrant;
 use crate::config::HookMode;
 use crate::config::Instances;
 use crate::config::Right;
+use crate::config::Secret;
+use crate::config::capability::JobGrant;
 use crate::runtime::answer::CallError;
 use crate::runtime::component::Component;
 use crate::runtime::engine::Engine;
+use crate::runtime::engine::Links;
 use crate::runtime::engine::LoadError;
+use crate::runtime::kept_instances::Keeping;
 use contract::Contract;
 use contract::ContractError;
 use definition::DefinitionError;
 use definition::DefinitionRules;
 use digest::Digest;
 use header::HeaderError;
+use jobs::Job;
 use manifest::Manifest;
 use manifest::ManifestError;
 
@@ -69,6 +76,10 @@ pub struct PluginPackage {
     pub grants: Grants,
     /// Its settings, each value as JSON text.
     pub settings: BTreeMap<String, String>,
+    /// Its secrets, by name.
+    pub secrets: BTreeMap<String, Secret>,
+    /// Its jobs that are switched on, by name.
+    pub jobs: BTreeMap<String, JobGrant>,
     /// Limits of one call.
     pub limits: GuestLimits,
     /// How its definitions are taken.
@@ -77,6 +88,8 @@ pub struct PluginPackage {
     pub hook_grants: BTreeMap<HookEvent, HookGrant>,
     /// What holds for hooks that nothing is said about.
     pub hook_defaults: HookDefaults,
+    /// How long instances of its tools serve their callers; none when every call gets a new one.
+    pub keeping: Option<Keeping>,
     /// The digest of the contract that was approved, for a plugin that was installed.
     pub approved: Option<Digest>,
 }
@@ -136,6 +149,17 @@ pub enum PluginError {
         /// What it declares, as the end of a sentence.
         has: String,
     },
+    /// It declares jobs, and its component has none.
+    #[error("its manifest declares the job `{0}`, and its component does not export `jobs`")]
+    NoJobs(String),
+    /// The operator switches on a job that it does not have.
+    #[error("`jobs` names `{name}`, and the plugin declares no such job{has}")]
+    UnknownJob {
+        /// What the operator names.
+        name: String,
+        /// What it declares, as the end of a sentence.
+        has: String,
+    },
     /// It could not say what it offers.
     #[error("asked what it offers, it failed: {0}")]
     Listing(#[from] CallError),
@@ -175,12 +199,16 @@ pub struct Plugin {
     pub hook_grants: BTreeMap<HookEvent, HookGrant>,
     /// What holds for hooks that nothing is said about.
     pub hook_defaults: HookDefaults,
+    /// How long instances of its tools serve their callers; none when every call gets a new one.
+    pub keeping: Option<Keeping>,
     /// How its definitions are taken.
     pub rules: DefinitionRules,
     /// The digest of the contract that was approved, for a plugin that was installed.
     pub approved: Option<Digest>,
     /// What tells it from another form of itself, but for its grants.
     pub fingerprint: Digest,
+    /// Its jobs that are switched on.
+    pub jobs: Vec<Job>,
 }
 
 impl Plugin {
@@ -204,8 +232,12 @@ impl Plugin {
         if let Some(header) = header::read(&source.component)? {
             header.check(&manifest.plugin)?;
         }
-        let component = engine.load(&source.component)?;
-        let imports = component.contract_imports();
+        let http = manifest.http_requests();
+        let component = engine.load_with(&source.component, Links { http: !http.is_empty() })?;
+        let mut imports = component.contract_imports();
+        if component.imports_http() {
+            imports.push("http");
+        }
         for unused in manifest.capabilities.keys().filter(|asked| !manifest::is_imported(asked, &imports)) {
             tracing::warn!(plugin.id = %manifest.plugin.id, "Plugin `{}` requests `{unused}`, which its component does not import", manifest.plugin.id);
         }
@@ -223,20 +255,22 @@ impl Plugin {
             let has = if declared.is_empty() { String::new() } else { format!("; it has {}", declared.join(", ")) };
             return Err(PluginError::UnknownHook { event: event.as_str(), has });
         }
-        let grants = LiveGrants::new(Grants { requested: requested(&manifest), ..source.grants });
+        let jobs = jobs::switched_on(&manifest, &component, &source.jobs)?;
         let limits = manifest.limits.lower(source.limits);
-        let guest = Guest { id: manifest.plugin.id.clone(), grants, settings: source.settings, limits };
-        let (hook_grants, hook_defaults) = (source.hook_grants, source.hook_defaults);
-        let approved = source.approved;
+        let grants = LiveGrants::new(bounded(source.grants, &manifest));
+        let (settings, secrets) = (source.settings, source.secrets);
+        let guest = Guest { id: manifest.plugin.id.clone(), grants, settings, secrets, limits };
         Ok(Self {
-            manifest,
             guest: Arc::new(guest),
             component: Arc::new(component),
             rules: source.rules,
-            hook_grants,
-            hook_defaults,
-            approved,
+            hook_grants: source.hook_grants,
+            hook_defaults: source.hook_defaults,
+            approved: source.approved,
+            keeping: source.keeping,
             fingerprint,
+            jobs,
+            manifest,
         })
     }
 
@@ -247,15 +281,16 @@ impl Plugin {
 
     /// Changes what it may do from now on, also for calls that run. What its manifest requests bounds it as before.
     pub fn regrant(&self, grants: Grants) {
-        self.guest.grants.set(Grants { requested: requested(&self.manifest), ..grants });
+        self.guest.grants.set(bounded(grants, &self.manifest));
     }
 
     /// What calls of one of its tools are handed: less than others where its manifest says that the tool uses less.
     pub fn guest_for(&self, tool: &str) -> Arc<Guest> {
         let Some(rights) = self.manifest.tools.get(tool) else { return self.guest.clone() };
         let narrowing = Narrowing { uses: rights.uses.clone(), reads_only: rights.reads_only() };
-        let Guest { id, grants, settings, limits } = &*self.guest;
-        Arc::new(Guest { id: id.clone(), grants: grants.narrowed(narrowing), settings: settings.clone(), limits: *limits })
+        let Guest { id, grants, settings, secrets, limits } = &*self.guest;
+        let (settings, secrets) = (settings.clone(), secrets.clone());
+        Arc::new(Guest { id: id.clone(), grants: grants.narrowed(narrowing), settings, secrets, limits: *limits })
     }
 
     /// Checks that what it offers is what its manifest says and what was approved.
@@ -266,6 +301,15 @@ impl Plugin {
             Some(_) | None => Ok(()),
         }
     }
+}
+
+/// Grants with what the manifest requests beside them: nothing above that is ever given.
+fn bounded(grants: Grants, manifest: &Manifest) -> Grants {
+    let mut grants = Grants { requested: requested(manifest), ..grants };
+    grants.storage.requested = manifest.storage_request();
+    grants.http.requested = manifest.http_requests();
+    grants.vaults.requested = manifest.capabilities.contains_key("vault");
+    grants
 }
 
 /// The most that a manifest asks for on a database.

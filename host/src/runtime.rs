@@ -11,4 +11,6 @@ pub mod engine;
 mod exports;
 pub mod hook;
 pub(crate) mod hook_answer;
+pub mod kept_instances;
+pub mod scripted;
 mod trap;

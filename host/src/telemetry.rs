@@ -14,6 +14,8 @@
 //! | `waited_ms` | how long of that it waited |
 //! | `error` | the cause, for the log only |
 
+pub mod metrics;
+
 use std::io;
 
 use tracing_subscriber::EnvFilter;

@@ -29,6 +29,13 @@ pub mod shared {
             "tidegate:plugin/cache@0.1.0/table": [#[derive(PartialEq)]],
             "tidegate:plugin/cache@0.1.0/selection": [#[derive(PartialEq)]],
             "tidegate:plugin/transaction@0.1.0/options": [#[derive(PartialEq)]],
+            "tidegate:plugin/vault@0.1.0/blob": [#[derive(PartialEq)]],
+            "tidegate:plugin/vault@0.1.0/error": [#[derive(PartialEq)]],
+            "tidegate:plugin/storage@0.1.0/entry": [#[derive(PartialEq)]],
+            "tidegate:plugin/storage@0.1.0/expected": [#[derive(PartialEq)]],
+            "tidegate:plugin/storage@0.1.0/listed": [#[derive(PartialEq)]],
+            "tidegate:plugin/storage@0.1.0/usage": [#[derive(PartialEq)]],
+            "tidegate:plugin/storage@0.1.0/error": [#[derive(PartialEq)]],
         },
     });
 }
@@ -137,5 +144,19 @@ pub mod call_hooks {
         generate_unused_types: true,
         pub_export_macro: true,
         export_macro_name: "export_call_hooks",
+    });
+}
+
+/// The export of `jobs`.
+pub mod jobs {
+    wit_bindgen::generate!({
+        path: "../wit",
+        inline: "package tidegate:sdk; world jobs-only { export tidegate:plugin/jobs@0.1.0; }",
+        world: "jobs-only",
+        with: { "tidegate:plugin/types@0.1.0": super::shared::tidegate::plugin::types },
+        generate_all,
+        generate_unused_types: true,
+        pub_export_macro: true,
+        export_macro_name: "export_jobs",
     });
 }

@@ -2,6 +2,8 @@
 
 use crate::completion::CompletionRequest;
 use crate::completion::Completions;
+use crate::job::JobError;
+use crate::job::Run;
 use crate::prompt::PromptEntry;
 use crate::resource::ResourceEntry;
 use crate::tool::ToolEntry;
@@ -30,6 +32,16 @@ pub trait Completes {
     fn complete(request: &CompletionRequest) -> Completions;
 }
 
+/// The jobs of a plugin; [`export!`](crate::export!) implements it.
+pub trait Jobs {
+    /// Does the work of one job.
+    ///
+    /// # Errors
+    ///
+    /// Why it was not done.
+    fn run_job(run: &Run) -> Result<String, JobError>;
+}
+
 /// Exports a plugin: once in its crate, with the parts that it has, in any order.
 ///
 /// ```
@@ -56,7 +68,8 @@ pub trait Completes {
 ///
 /// `tools` takes types that implement [`Tool`](crate::Tool), `resources` [`Resource`](crate::Resource), `prompts`
 /// [`Prompt`](crate::Prompt), `completion` a function from `&CompletionRequest` to `Completions`, `query_hooks` a type that
-/// implements [`QueryHooks`](crate::QueryHooks), `call_hooks` one that implements [`CallHooks`](crate::CallHooks). The component exports only the interfaces that are named.
+/// implements [`QueryHooks`](crate::QueryHooks), `call_hooks` one that implements [`CallHooks`](crate::CallHooks),
+/// `jobs` a function from [`&job::Run`](crate::job::Run) to `Result<String, JobError>`. The component exports only the interfaces that are named.
 #[macro_export]
 macro_rules! export {
     (@part) => {};
@@ -138,8 +151,18 @@ macro_rules! export {
         $crate::bindings::call_hooks::export_call_hooks!(Plugin with_types_in $crate::bindings::call_hooks);
         $crate::export!(@part $($($rest)*)?);
     };
+    (@part jobs: $run:path $(, $($rest:tt)*)?) => {
+        impl $crate::Jobs for Plugin {
+            fn run_job(run: &$crate::job::Run) -> ::core::result::Result<::std::string::String, $crate::job::JobError> {
+                $run(run)
+            }
+        }
+        #[cfg(target_arch = "wasm32")]
+        $crate::bindings::jobs::export_jobs!(Plugin with_types_in $crate::bindings::jobs);
+        $crate::export!(@part $($($rest)*)?);
+    };
     (@part $($unknown:tt)*) => {
-        ::core::compile_error!("`export!` takes `tools: [..]`, `resources: [..]`, `prompts: [..]`, `completion: function`, `query_hooks: Type`, `call_hooks: Type`");
+        ::core::compile_error!("`export!` takes `tools: [..]`, `resources: [..]`, `prompts: [..]`, `completion: function`, `query_hooks: Type`, `call_hooks: Type`, `jobs: function`");
     };
     ($($parts:tt)*) => {
         /// This plugin: what its component exports.

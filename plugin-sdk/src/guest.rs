@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use crate::bindings::call_hooks::exports::tidegate::plugin::call_hooks;
 use crate::bindings::completion::exports::tidegate::plugin::completion;
+use crate::bindings::jobs::exports::tidegate::plugin::jobs;
 use crate::bindings::prompts::exports::tidegate::plugin::prompts;
 use crate::bindings::query_hooks::exports::tidegate::plugin::query_hooks;
 use crate::bindings::resources::exports::tidegate::plugin::resources;
@@ -12,6 +13,7 @@ use crate::bindings::tools::exports::tidegate::plugin::tools;
 use crate::content::Content;
 use crate::content::RowOutput;
 use crate::export::Completes;
+use crate::export::Jobs;
 use crate::export::Prompts;
 use crate::export::Resources;
 use crate::export::Tools;
@@ -85,6 +87,12 @@ impl<P: Prompts> prompts::Guest for P {
 impl<P: Completes> completion::Guest for P {
     fn complete(request: completion::Request) -> completion::Completions {
         P::complete(&request)
+    }
+}
+
+impl<P: Jobs> jobs::Guest for P {
+    fn run_job(run: jobs::Run) -> Result<String, jobs::Error> {
+        P::run_job(&run)
     }
 }
 

@@ -14,7 +14,8 @@
 //! assert_eq!(rows.next(10), [[1.into()]]);
 //! ```
 //!
-//! Every import is there: catalog, reading, writing, administration, transactions, settings, log, progress and changes. Statements are
+//! Every import is there: catalog, reading, writing, administration, transactions, storage, vaults, secrets, metrics, HTTP, settings, log, progress
+//! and changes. Statements are
 //! answered by their text; one that was not announced fails with a message that shows it. What a plugin did is in
 //! [`Host::events`].
 
@@ -35,6 +36,7 @@ use crate::completion::Completions;
 use crate::content::Content;
 use crate::database_read::StatementKind;
 use crate::export::Completes;
+use crate::export::Jobs;
 use crate::export::Prompts;
 use crate::export::Resources;
 use crate::export::Tools;
@@ -54,13 +56,19 @@ use crate::hook::QueryHooks;
 use crate::hook::QueryOutcome;
 use crate::hook::Stage;
 use crate::hook::Statement;
+use crate::http;
+use crate::job::JobError;
+use crate::job::Run;
 use crate::log::Level;
+use crate::metric::Label;
+use crate::metric::Measured;
 use crate::plugins::Plugin;
 use crate::prompt;
 use crate::prompt::PromptResult;
 use crate::resource;
 use crate::resource::ResourceResult;
 use crate::rows::Rows;
+use crate::storage::Scope;
 use crate::tool;
 use crate::tool::Tool;
 use crate::tool::ToolEntry;
@@ -114,6 +122,14 @@ pub enum Event {
     CacheFind(String, Policy),
     /// Rows were forgotten.
     CacheClear(Selection),
+    /// A value was stored, or with none removed.
+    Stored(Scope, String, Option<Vec<u8>>),
+    /// A figure was given.
+    Metric(String, Measured, Vec<Label>),
+    /// A secret was revealed.
+    Revealed(String),
+    /// A request was sent.
+    Sent(http::Request),
     /// A log line.
     Log(Level, String),
     /// Progress: how far, of how much, and why.
@@ -181,6 +197,11 @@ pub(crate) struct State {
     pub(crate) settings: BTreeMap<String, String>,
     pub(crate) plugins: Vec<Plugin>,
     pub(crate) cached: BTreeMap<String, ResultRows>,
+    pub(crate) storage: fake::storage::Store,
+    pub(crate) bytes: BTreeMap<String, Vec<u8>>,
+    pub(crate) secrets: BTreeMap<String, String>,
+    pub(crate) vaults: BTreeMap<String, fake::vault::Vault>,
+    pub(crate) responses: BTreeMap<(String, String), Result<http::Response, http::Error>>,
     pub(crate) events: Vec<Event>,
 }
 
@@ -268,6 +289,57 @@ impl Host {
     #[must_use]
     pub fn cached(self, key: &str, rows: ResultRows) -> Self {
         self.with(|state| state.cached.insert(key.to_owned(), rows))
+    }
+
+    /// Puts a value into the plugin's storage, where it has 1 MiB.
+    #[must_use]
+    pub fn stored(self, scope: Scope, key: &str, value: &[u8]) -> Self {
+        self.with(|state| state.storage.put(scope, key, value))
+    }
+
+    /// Gives the plugin another quota of storage, and says whether it may store what callers share; with 0 bytes it has none.
+    #[must_use]
+    pub fn storage_quota(self, bytes: u64, shared: bool) -> Self {
+        self.with(|state| state.storage.limit(bytes, shared))
+    }
+
+    /// Gives the plugin a vault that holds so many bytes.
+    #[must_use]
+    pub fn vault(self, name: &str, max_bytes: u64) -> Self {
+        self.with(|state| state.vaults.entry(name.to_owned()).or_default().max_bytes = max_bytes)
+    }
+
+    /// Puts something into a vault of the plugin.
+    #[must_use]
+    pub fn blob(self, vault: &str, name: &str, bytes: &[u8]) -> Self {
+        self.with(|state| state.vaults.entry(vault.to_owned()).or_default().blobs.insert(name.to_owned(), bytes.to_vec()))
+    }
+
+    /// What is in a vault of the plugin under a name.
+    #[must_use]
+    pub fn find_blob(&self, vault: &str, name: &str) -> Option<Vec<u8>> {
+        self.0.borrow().vaults.get(vault)?.blobs.get(name).cloned()
+    }
+
+    /// Gives the plugin a secret.
+    #[must_use]
+    pub fn secret(self, name: &str, secret: &str) -> Self {
+        self.with(|state| state.secrets.insert(name.to_owned(), secret.to_owned()))
+    }
+
+    /// Answers requests to a URL. Others are denied, as they are where nothing grants them.
+    #[must_use]
+    pub fn responds(self, method: &str, url: &str, response: Result<http::Response, http::Error>) -> Self {
+        self.with(|state| state.responses.insert((method.to_owned(), url.to_owned()), response))
+    }
+
+    /// Runs a job of a plugin, as if nothing was missed.
+    ///
+    /// # Errors
+    ///
+    /// What the job fails with.
+    pub fn run_job<P: Jobs>(&self, name: &str, due_ms: u64) -> Result<String, JobError> {
+        self.run(|| P::run_job(&Run { name: name.to_owned(), due_ms, missed: 0 }))
     }
 
     /// Asks a plugin's hook about a statement before it runs.

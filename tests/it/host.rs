@@ -164,6 +164,21 @@ impl Host {
         self
     }
 
+    /// Adds a guest under its own id, with a manifest that requests `capabilities`; `keys` are further lines of its table.
+    pub(crate) fn requesting(mut self, guest: Guest, capabilities: &str, keys: &str) -> Self {
+        let Guest { name, component, .. } = guest;
+        let manifest = format!(
+            "schema = 1\n[plugin]\nid = {name:?}\nversion = \"0.1.0\"\ntitle = \"A test\"\ndescription = \"Asks for what a test says.\"\n\
+             host-api = \"^0.1\"\n[component]\nfile = \"guest.wasm\"\n{capabilities}"
+        );
+        let folder = Folder::new();
+        std::fs::write(folder.path().join("plugin.toml"), manifest).expect("the folder is ours");
+        writeln!(self.configuration, "[plugins.{name}]\npath = {:?}\ncomponent = {component:?}\n{keys}", folder.path())
+            .expect("a string takes everything");
+        self.manifests.push(folder);
+        self
+    }
+
     /// Adds the `[server]` table.
     pub(crate) fn server(mut self, keys: &str) -> Self {
         writeln!(self.configuration, "[server]\n{keys}").expect("a string takes everything");
@@ -393,6 +408,8 @@ pub(crate) fn program() -> Command {
     for name in ["DATABASE_URL", "TIDEGATE_TOKEN", "TIDEGATE_LOG"] {
         command.env_remove(name);
     }
+    // A test that keeps something names a folder of its own.
+    command.env("TIDEGATE_STATE", "");
     // Shared, so that a component is compiled once for all tests.
     command.env("TIDEGATE_CACHE", temporary.join("cache"));
     // What is installed on this machine is not the tests'.

@@ -8,19 +8,37 @@ use crate::examples;
 use crate::guests;
 
 /// The layers of the host, topmost first: each uses only those after it.
-const LAYERS: [&str; 13] =
-    ["cli", "mcp", "dispatch", "plugin", "runtime", "capability", "bindings", "hook", "cache", "database", "call", "config", "telemetry"];
+const LAYERS: [&str; 15] = [
+    "cli",
+    "mcp",
+    "dispatch",
+    "plugin",
+    "runtime",
+    "capability",
+    "bindings",
+    "hook",
+    "storage",
+    "vault",
+    "cache",
+    "database",
+    "call",
+    "config",
+    "telemetry",
+];
 
 /// The one upward path: `bindgen!` has to name the host's type behind a resource of the contract.
 const RESOURCE_TYPES: &str = "with: {";
 
 /// Crates that stay in their place: the crate as code names it, and the paths under `host/src` that may name it.
-const FENCES: [(&str, &[&str]); 16] = [
+const FENCES: [(&str, &[&str]); 23] = [
     ("wasmtime", &["runtime", "capability", "bindings"]),
     ("wasmtime_wasi", &["runtime", "capability", "bindings"]),
+    ("wasmtime_wasi_http", &["capability"]),
+    ("rustls", &["capability/http", "plugin/fetch"]),
+    ("tokio_rustls", &["capability/http"]),
     // The tour of `demo` is a client of its own host.
     ("rmcp", &["mcp", "cli/demo"]),
-    ("sqlx", &["database/sqlite", "database/postgres", "database/mysql", "database/sample_file", "database/attacks"]),
+    ("sqlx", &["database/sqlite", "database/postgres", "database/mysql", "database/sample_file", "database/attacks", "storage"]),
     ("libsqlite3_sys", &["database/sqlite", "database/sample_file"]),
     ("sqlparser", &["database/statement"]),
     ("clap", &["cli"]),
@@ -31,8 +49,12 @@ const FENCES: [(&str, &[&str]); 16] = [
     ("wasmparser", &["plugin/header", "plugin/interfaces"]),
     ("redis", &["cache/shared"]),
     ("reqwest", &["plugin/fetch"]),
-    ("rustls", &["plugin/fetch"]),
     ("rustls_native_certs", &["plugin/fetch"]),
+    ("toml_edit", &["cli/author/package"]),
+    ("wit_bindgen_c", &["cli/author/build"]),
+    ("wit_bindgen_core", &["cli/author/build"]),
+    ("wit_component", &["cli/author/build"]),
+    ("wit_parser", &["cli/author"]),
 ];
 
 /// File names that say nothing.

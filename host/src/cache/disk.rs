@@ -9,7 +9,7 @@
 //!
 //! All of it happens on threads for blocking work, a few at a time, except for the journal's appends.
 
-mod folder;
+pub(crate) mod folder;
 mod index;
 pub(super) mod journal;
 

@@ -3,7 +3,10 @@
 //! What a plugin may do is what its manifest requests, what the operator grants, and what the mode of the database allows,
 //! all three. It is looked up at each use, so that a change acts at once.
 
+pub mod http;
 mod live;
+pub mod storage;
+pub mod vault;
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -19,6 +22,9 @@ use crate::database::Database;
 use crate::database::Databases;
 use crate::database::error::DatabaseError;
 use crate::database::error::ErrorKind;
+use http::HttpRights;
+use storage::StorageRights;
+use vault::VaultRights;
 
 /// What the operator gave one plugin.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,6 +38,12 @@ pub struct Grants {
     /// Interfaces beside those over databases that are granted, out of those that the manifest requests; none means all of them,
     /// as for plugins that are part of the program or that the configuration names.
     pub interfaces: Option<BTreeSet<String>>,
+    /// What it may store.
+    pub storage: StorageRights,
+    /// Where it may send requests.
+    pub http: HttpRights,
+    /// The vaults that it may use.
+    pub vaults: VaultRights,
 }
 
 impl Grants {

@@ -6,20 +6,30 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hmac::Hmac;
+use hmac::KeyInit;
+use hmac::Mac;
+use sha2::Sha256;
 use wasmtime::component::Resource;
 
 use crate::bindings::tidegate::plugin::cache;
+use crate::bindings::tidegate::plugin::cache_bytes;
 use crate::bindings::tidegate::plugin::catalog;
 use crate::bindings::tidegate::plugin::changes;
 use crate::bindings::tidegate::plugin::database_admin;
 use crate::bindings::tidegate::plugin::database_read;
 use crate::bindings::tidegate::plugin::database_write;
 use crate::bindings::tidegate::plugin::hook;
+use crate::bindings::tidegate::plugin::metric;
 use crate::bindings::tidegate::plugin::plugins;
 use crate::bindings::tidegate::plugin::rows;
+use crate::bindings::tidegate::plugin::secret;
+use crate::bindings::tidegate::plugin::secret_reveal;
+use crate::bindings::tidegate::plugin::storage;
 use crate::bindings::tidegate::plugin::transaction;
 use crate::bindings::tidegate::plugin::transaction::HostTransaction;
 use crate::bindings::tidegate::plugin::types::DatabaseError;
+use crate::bindings::tidegate::plugin::vault;
 use crate::cache::Cache;
 use crate::call::Call;
 use crate::call::Caller;
@@ -31,6 +41,7 @@ use crate::capability::Services;
 use crate::capability::State;
 use crate::capability::grants::Grants;
 use crate::capability::grants::LiveGrants;
+use crate::capability::grants::storage::StorageRights;
 use crate::capability::plugins::PluginBoard;
 use crate::capability::plugins::PluginState;
 use crate::capability::plugins::PluginStatus;
@@ -40,24 +51,36 @@ use crate::config::DatabaseConfig;
 use crate::config::DatabaseName;
 use crate::config::Mode;
 use crate::config::Right;
+use crate::config::Secret;
+use crate::config::capability::StorageQuota;
+use crate::config::vault::VaultConfig;
+use crate::config::vault::VaultRight;
 use crate::database::Databases;
+use crate::storage::Storage;
+use crate::vault::Vaults;
 
 /// Interfaces without a right; `plugin::manifest` holds that every other one is a right.
 const FREE: [&str; 8] = ["content", "hook", "input", "log", "progress", "rows", "settings", "types"];
 
-/// Giving a transaction up is no right over anything.
-const ALWAYS: [&str; 1] = ["transaction.rollback"];
+/// What gives nothing away and changes nothing: giving a transaction up, and what a plugin is told about a thing when it gets it.
+const ALWAYS: [&str; 3] = ["secret.name", "transaction.rollback", "vault.describe"];
 
 /// The contract, file by file.
-const CONTRACT: [(&str, &str); 8] = [
+const CONTRACT: [(&str, &str); 14] = [
     ("cache", include_str!("../../../wit/cache.wit")),
+    ("cache-bytes", include_str!("../../../wit/cache-bytes.wit")),
     ("catalog", include_str!("../../../wit/catalog.wit")),
     ("changes", include_str!("../../../wit/changes.wit")),
     ("database-admin", include_str!("../../../wit/database-admin.wit")),
     ("database-read", include_str!("../../../wit/database-read.wit")),
     ("database-write", include_str!("../../../wit/database-write.wit")),
+    ("metric", include_str!("../../../wit/metric.wit")),
     ("plugins", include_str!("../../../wit/plugins.wit")),
+    ("secret", include_str!("../../../wit/secret.wit")),
+    ("secret-reveal", include_str!("../../../wit/secret-reveal.wit")),
+    ("storage", include_str!("../../../wit/storage.wit")),
     ("transaction", include_str!("../../../wit/transaction.wit")),
+    ("vault", include_str!("../../../wit/vault.wit")),
 ];
 
 /// The functions of the contract that give a right, as `interface.function`.
@@ -107,12 +130,42 @@ fn nothing(is_nothing: bool) -> Did {
     if is_nothing { Did::Nothing } else { Did::Something }
 }
 
+fn kept<T>(result: wasmtime::Result<Result<T, storage::Error>>) -> Did {
+    match result.unwrap() {
+        Err(storage::Error::Denied) => Did::Refused,
+        Err(_) | Ok(_) => Did::Something,
+    }
+}
+
+fn put<T>(result: wasmtime::Result<Result<T, vault::Error>>) -> Did {
+    match result.unwrap() {
+        Err(vault::Error::Denied) => Did::Refused,
+        Err(_) | Ok(_) => Did::Something,
+    }
+}
+
+/// What the manifest of the plugin asks for, which is everything.
+fn requested(grants: Grants) -> Grants {
+    let mut grants = Grants { requested: Some(Right::Admin), ..grants };
+    grants.storage.requested = Some(StorageQuota { bytes: 1 << 20, shared: true });
+    grants.vaults.requested = true;
+    grants
+}
+
 fn everything() -> Grants {
-    Grants { elsewhere: Some(Right::Admin), requested: Some(Right::Admin), ..Grants::default() }
+    let mut grants = requested(Grants { elsewhere: Some(Right::Admin), ..Grants::default() });
+    grants.storage.granted = Some(StorageRights::FIRST_PARTY);
+    grants.vaults.elsewhere = Some(VaultRight::Write);
+    grants
 }
 
 fn none() -> Grants {
-    Grants { requested: Some(Right::Admin), interfaces: Some(BTreeSet::new()), ..Grants::default() }
+    requested(Grants { interfaces: Some(BTreeSet::new()), ..Grants::default() })
+}
+
+/// Everything but the interfaces themselves: one lookup is enough to refuse them.
+fn no_interfaces() -> Grants {
+    Grants { elsewhere: None, interfaces: Some(BTreeSet::new()), ..everything() }
 }
 
 /// A database in a file of its own, whose folder goes when it is dropped.
@@ -140,6 +193,9 @@ struct Busy {
     held: Resource<GuestTransaction>,
     handle: String,
     cursor: String,
+    secret: u32,
+    writer: u32,
+    reader: u32,
 }
 
 async fn busy(place: &Place) -> Busy {
@@ -152,9 +208,17 @@ async fn busy(place: &Place) -> Busy {
         databases,
         cache: Some(Arc::new(Cache::new(&CacheConfig::default()).unwrap())),
         plugins: Arc::new(board),
+        storage: Arc::new(Storage::new(Some(place.0.join("state")))),
+        vaults: Vaults::new(&[("exports".to_owned(), VaultConfig { path: place.0.join("exports"), max_bytes: 1 << 20 })].into()),
         ..Services::default()
     };
-    let guest = Guest { id: "one".into(), grants: LiveGrants::new(everything()), settings: [].into(), limits: GuestLimits::default() };
+    let guest = Guest {
+        id: "one".into(),
+        grants: LiveGrants::new(everything()),
+        settings: [].into(),
+        secrets: [("key".to_owned(), Secret::new("s3cret"))].into(),
+        limits: GuestLimits::default(),
+    };
     let mut state = State::new(Call::new(Caller::local(), Duration::from_secs(60)), Arc::new(guest), services);
     let made = database_admin::Host::execute(&mut state, String::new(), "create table t (i integer)".into(), vec![], None, None).await;
     made.unwrap().unwrap();
@@ -168,12 +232,23 @@ async fn busy(place: &Place) -> Busy {
     let rows = database_read::Host::query(&mut state, String::new(), "values (1), (2)".into(), vec![], one).await.unwrap().unwrap();
     let cursor = rows::HostRows::cursor(&mut state, rows).await.unwrap().unwrap();
     state.announced = Announced::default();
-    Busy { state, held: begun, handle, cursor }
+    let secret = secret::Host::find(&mut state, "key".into()).await.unwrap().unwrap();
+    let first = vault::Host::put(&mut state, "exports".into(), "first".into(), false).await.unwrap().unwrap();
+    let borrowed = Resource::new_borrow(first.rep());
+    vault::HostWriter::write(&mut state, borrowed, b"first".to_vec()).await.unwrap().unwrap();
+    vault::HostWriter::finish(&mut state, Resource::new_borrow(first.rep())).await.unwrap().unwrap();
+    let writer = vault::Host::put(&mut state, "exports".into(), "second".into(), false).await.unwrap().unwrap();
+    let reader = vault::Host::get(&mut state, "exports".into(), "first".into()).await.unwrap().unwrap();
+    let set = storage::Host::set(&mut state, storage::Scope::Caller, "k".into(), b"v".to_vec(), storage::Expected::Anything).await;
+    set.unwrap().unwrap();
+    assert!(cache_bytes::Host::put(&mut state, "k".into(), b"v".to_vec(), 60_000).await.unwrap());
+    Busy { state, held: begun, handle, cursor, secret: secret.rep(), writer: writer.rep(), reader: reader.rep() }
 }
 
 /// Calls one function as a plugin that would succeed with it if it had its grants.
 async fn call(function: &str, busy: &mut Busy) -> Option<Did> {
-    let Busy { state, held, handle, cursor } = busy;
+    let Busy { state, held, handle, cursor, secret, writer, reader } = busy;
+    let mine = storage::Scope::Caller;
     let database = || "main".to_owned();
     let read = || "select i from t".to_owned();
     let write = || "insert into t values (2)".to_owned();
@@ -241,6 +316,45 @@ async fn call(function: &str, busy: &mut Busy) -> Option<Did> {
             changes::Host::resource_updated(state, "a:b".into()).await.unwrap();
             nothing(state.announced == Announced::default())
         }
+        "cache-bytes.get" => nothing(cache_bytes::Host::get(state, "k".into()).await.unwrap().is_none()),
+        "cache-bytes.put" => nothing(!cache_bytes::Host::put(state, "l".into(), b"v".to_vec(), 60_000).await.unwrap()),
+        "cache-bytes.remove" => {
+            cache_bytes::Host::remove(state, "k".into()).await.unwrap();
+            nothing(state.services.bytes.get("one", &state.call.caller, "k").is_some())
+        }
+        "metric.count" => {
+            metric::Host::count(state, "n".into(), 1, vec![]).await.unwrap();
+            nothing(state.services.metrics.snapshot().series.is_empty())
+        }
+        "metric.observe" => {
+            metric::Host::observe(state, "n".into(), 1.0, vec![]).await.unwrap();
+            nothing(state.services.metrics.snapshot().series.is_empty())
+        }
+        "metric.gauge" => {
+            metric::Host::gauge(state, "n".into(), 1.0, vec![]).await.unwrap();
+            nothing(state.services.metrics.snapshot().series.is_empty())
+        }
+        "secret.find" => nothing(secret::Host::find(state, "key".into()).await.unwrap().is_none()),
+        "secret.sign" => {
+            let signed = secret::HostSecret::sign(state, Resource::new_borrow(*secret), b"m".to_vec()).await.unwrap();
+            // With a key that is empty it proves nothing.
+            let mut empty = Hmac::<Sha256>::new_from_slice(b"").unwrap();
+            empty.update(b"m");
+            nothing(signed == empty.finalize().into_bytes().to_vec())
+        }
+        "secret-reveal.reveal" => nothing(secret_reveal::Host::reveal(state, Resource::new_borrow(*secret)).await.unwrap().is_empty()),
+        "storage.get" => kept(storage::Host::get(state, mine, "k".into()).await),
+        "storage.set" => kept(storage::Host::set(state, mine, "l".into(), b"v".to_vec(), storage::Expected::Anything).await),
+        "storage.delete" => kept(storage::Host::delete(state, mine, "k".into(), storage::Expected::Anything).await),
+        "storage.list-keys" => kept(storage::Host::list_keys(state, mine, String::new(), None, 10).await),
+        "storage.read-usage" => kept(storage::Host::read_usage(state).await),
+        "vault.put" => put(vault::Host::put(state, "exports".into(), "third".into(), false).await),
+        "vault.get" => put(vault::Host::get(state, "exports".into(), "first".into()).await),
+        "vault.list-blobs" => put(vault::Host::list_blobs(state, "exports".into(), String::new(), None, 10).await),
+        "vault.delete" => put(vault::Host::delete(state, "exports".into(), "first".into()).await),
+        "vault.write" => put(vault::HostWriter::write(state, Resource::new_borrow(*writer), b"more".to_vec()).await),
+        "vault.finish" => put(vault::HostWriter::finish(state, Resource::new_borrow(*writer)).await),
+        "vault.read" => put(vault::HostReader::read(state, Resource::new_borrow(*reader), 10).await),
         "plugins.list-plugins" => nothing(plugins::Host::list_plugins(state).await.unwrap().is_empty()),
         _ => return None,
     })
@@ -251,15 +365,16 @@ const TELLS_NOTHING: [&str; 2] = ["cache.find", "cache.clear"];
 
 #[tokio::test]
 async fn every_function_is_refused_without_its_grant() {
-    for function in functions() {
+    for (function, grants) in functions().into_iter().flat_map(|function| [(function.clone(), none()), (function, no_interfaces())]) {
         let place = Place::new();
         let mut busy = busy(&place).await;
-        busy.state.guest.grants.set(none());
+        busy.state.guest.grants.set(grants);
         let done = call(&function, &mut busy).await;
         let done = done.unwrap_or_else(|| panic!("`{function}` has no case; add one to `call`"));
         assert_ne!(done, Did::Something, "`{function}` works without a grant");
         // What was begun before can be given up, and changes nothing.
         HostTransaction::rollback(&mut busy.state, busy.held).await.unwrap().unwrap();
+        busy.state.services.storage.close().await;
         busy.state.services.databases.close().await;
     }
 }
@@ -276,6 +391,7 @@ async fn the_same_calls_do_something_with_the_grants() {
         }
         let done = call(&function, &mut busy).await;
         assert_eq!(done, Some(Did::Something), "`{function}`");
+        busy.state.services.storage.close().await;
         busy.state.services.databases.close().await;
     }
 }

@@ -21,6 +21,7 @@ mod verify;
 
 use clap::Subcommand;
 
+use super::author;
 use super::failure::Exit;
 use super::failure::Failure;
 use crate::plugin::folder::FolderError;
@@ -29,6 +30,8 @@ use crate::plugin::install::InstallError;
 /// What to do about plugins.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    #[command(flatten)]
+    Author(author::Command),
     /// Install a plugin: from a folder, https://…/plugin.toml, oci://…, or an index
     Install(install::Options),
     /// Let a version run that waits because it wants more, says something new, or has another publisher
@@ -62,6 +65,7 @@ pub(super) enum Command {
 /// Runs one of the commands.
 pub(super) async fn run(command: &Command) -> Result<(), Failure> {
     match command {
+        Command::Author(command) => author::run(command).await,
         Command::Install(options) => install::run(options).await,
         Command::Approve(options) => approve::run(options).await,
         Command::Grants(options) => grants::run(options),
@@ -83,6 +87,7 @@ impl Command {
     /// Whether failures are written as JSON too.
     pub(super) fn as_json(&self) -> bool {
         match self {
+            Self::Author(command) => command.as_json(),
             Self::Install(options) => options.json,
             Self::Approve(options) => options.json,
             Self::Grants(options) => options.json,

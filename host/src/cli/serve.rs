@@ -35,6 +35,8 @@ use crate::plugin::folder::PluginsFolder;
 use crate::plugin::installed;
 use crate::plugin::installed::Installed;
 use crate::plugin::source;
+use crate::storage::Storage;
+use crate::vault::Vaults;
 
 /// Options of `serve`.
 #[derive(Debug, Args)]
@@ -69,6 +71,8 @@ pub(super) async fn run(options: &Options) -> Result<(), Failure> {
     let since = folder.as_ref().map(PluginsFolder::moment).unwrap_or_default();
     let dispatcher = compose(&config).await?;
     let following = folder.map(|folder| tokio::spawn(follow(dispatcher.clone(), folder, config.clone(), since)));
+    let stop_jobs = CancellationToken::new();
+    let jobs = tokio::spawn(dispatcher.clone().run_jobs(stop_jobs.clone()));
     let served = if over_stdio {
         let server = server(&dispatcher, &config.server)?;
         let served = until_stopped(async |shutdown| mcp::stdio::serve(server, shutdown).await).await;
@@ -79,6 +83,11 @@ pub(super) async fn run(options: &Options) -> Result<(), Failure> {
     if let Some(following) = following {
         following.abort();
     }
+    stop_jobs.cancel();
+    if let Err(error) = jobs.await {
+        tracing::error!(%error, "What runs jobs ended by itself");
+    }
+    dispatcher.services().storage.close().await;
     dispatcher.databases().close().await;
     served
 }
@@ -169,9 +178,11 @@ pub(super) async fn compose(config: &Config) -> Result<Arc<Dispatcher>, Failure>
     let options =
         DispatchOptions { concurrent_calls: config.server.max_concurrent_calls, cache: config.cache.clone(), ..DispatchOptions::default() };
     let cache = open_cache(config, &databases)?;
-    let services = Services { databases, cache: Some(cache), cache_scope: config.result_cache.scope, ..Services::default() };
+    let storage = Arc::new(Storage::new(config.state.clone()));
+    let (cache_scope, vaults) = (config.result_cache.scope, Vaults::new(&config.vaults));
+    let services = Services { databases, cache: Some(cache), cache_scope, storage, vaults, ..Services::default() };
     let dispatcher = Dispatcher::start(services, packages, &options).await?;
-    dispatcher.tell(installed.statuses);
+    dispatcher.tell_statuses(installed.statuses);
     Ok(dispatcher)
 }
 

@@ -14,6 +14,9 @@ pub const TOKEN: &str = "TIDEGATE_TOKEN";
 /// The only database, called `main`, when there is neither a file nor `--database`.
 pub const DATABASE_URL: &str = "DATABASE_URL";
 
+/// The folder for what plugins keep; empty means that they can keep nothing.
+pub const STATE: &str = "TIDEGATE_STATE";
+
 /// The folder for compiled components; empty switches the cache off.
 pub const CACHE: &str = "TIDEGATE_CACHE";
 
@@ -61,4 +64,16 @@ pub fn plugins() -> Option<PathBuf> {
         .or_else(|| absolute("LOCALAPPDATA"))
         .or_else(|| absolute("HOME").map(|home| home.join(".local").join("share")))
         .map(|folder| folder.join("tidegate").join("plugins"))
+}
+
+/// The folder for what plugins keep: [`STATE`], else `tidegate` in the user's folder for state, else none.
+pub fn state() -> Option<PathBuf> {
+    if let Some(folder) = env::var_os(STATE) {
+        return (!folder.is_empty()).then(|| folder.into());
+    }
+    let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|folder| folder.is_absolute());
+    absolute("XDG_STATE_HOME")
+        .or_else(|| absolute("LOCALAPPDATA").map(|folder| folder.join("state")))
+        .or_else(|| absolute("HOME").map(|home| home.join(".local").join("state")))
+        .map(|folder| folder.join("tidegate"))
 }

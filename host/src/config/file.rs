@@ -1,6 +1,6 @@
 //! Reads `tidegate.toml`, the options and the environment into a checked [`Config`].
 //!
-//! The file's tables are `[databases.NAME]`, `[plugins.NAME]`, `[indexes.NAME]`, `[server]` and `[cache]`; the README lists every key. All problems are
+//! The file's tables are `[databases.NAME]`, `[plugins.NAME]`, `[indexes.NAME]`, `[vaults.NAME]`, `[server]` and `[cache]`; the README lists every key. All problems are
 //! reported at once, each with its line and key.
 
 use std::collections::BTreeMap;
@@ -38,11 +38,13 @@ use super::ServerConfig;
 use super::TlsConfig;
 use super::TransactionConfig;
 use super::cache;
+use super::capability;
 use super::environment;
 use super::index;
 use super::outage;
 use super::section::Document;
 use super::section::Section;
+use super::vault;
 
 /// The file that is read when no other is named and it is in the current folder.
 pub const FILE_NAME: &str = "tidegate.toml";
@@ -131,6 +133,7 @@ pub fn load(sources: &Sources) -> Result<Config, ConfigError> {
     config.server.token = environment::token();
     config.cache = environment::cache();
     config.plugins_folder = config.plugins_folder.or_else(environment::plugins);
+    config.state = config.state.or_else(environment::state);
     Ok(config)
 }
 
@@ -186,11 +189,14 @@ fn read_root(mut root: Section<'_>, folder: &Path) -> Config {
     let databases = databases.collect();
     let plugins = root.table("plugins").into_tables().into_iter().filter_map(|(name, section)| read_plugin(&name, section)).collect();
     let indexes = root.table("indexes").into_tables().into_iter().filter_map(|(name, section)| index::read(&name, section)).collect();
-    let server = read_server(root.table("server"));
+    let mut server = root.table("server");
+    let state = server.path("state_dir");
+    let server = read_server(server);
     let result_cache = cache::read(root.table("cache"));
+    let vaults = vault::read(root.table("vaults"));
     let plugins_folder = root.path("plugins_folder");
     root.finish();
-    Config { databases, plugins, indexes, server, result_cache, cache: None, plugins_folder }
+    Config { databases, plugins, indexes, server, result_cache, cache: None, plugins_folder, vaults, state }
 }
 
 fn read_database(name: &str, mut section: Section<'_>, folder: &Path) -> Option<DatabaseConfig> {
@@ -331,8 +337,12 @@ fn read_plugin(name: &str, mut section: Section<'_>) -> Option<PluginConfig> {
         let rights = databases.into_parsed("`\"read\"`, `\"write\"` or `\"admin\"`", parse_right);
         rights.into_iter().filter_map(|(name, right)| Some((DatabaseName::parse(&name)?, right))).collect()
     });
+    plugin.instances = section.parsed("instances", INSTANCES, parse_instances);
+    plugin.instance_uses = section.number("instance_uses", 1, 1_000_000);
+    plugin.instance_idle = section.duration("instance_idle", Duration::from_millis(100), DAY);
     plugin.limits = read_limits(section.table("limits"));
     plugin.hooks = read_hooks(section.table("hooks"));
+    plugin.capabilities = capability::read(&mut section);
     section.finish();
     Some(plugin)
 }
@@ -346,6 +356,17 @@ fn parse_schemas(text: &str) -> Option<Schemas> {
     match text {
         "normalised" => Some(Schemas::Normalised),
         "verbatim" => Some(Schemas::Verbatim),
+        _ => None,
+    }
+}
+
+/// What [`parse_instances`] reads.
+const INSTANCES: &str = "`\"fresh\"` or `\"per-caller\"`";
+
+fn parse_instances(text: &str) -> Option<Instances> {
+    match text {
+        "fresh" => Some(Instances::Fresh),
+        "per-caller" => Some(Instances::PerCaller),
         _ => None,
     }
 }
@@ -382,11 +403,7 @@ fn read_hooks(section: Section<'_>) -> BTreeMap<HookEvent, HookGrant> {
             on_failure: section.parsed("on_failure", "`\"refuse\"` or `\"skip\"`", OnFailure::parse),
             priority: section.number("priority", 0, 1_000_000).and_then(|priority| i32::try_from(priority).ok()),
             timeout: section.duration("timeout", Duration::from_millis(1), 2 * SECOND),
-            instances: section.parsed("instances", "`\"fresh\"` or `\"per-caller\"`", |text| match text {
-                "fresh" => Some(Instances::Fresh),
-                "per-caller" => Some(Instances::PerCaller),
-                _ => None,
-            }),
+            instances: section.parsed("instances", INSTANCES, parse_instances),
         };
         section.finish();
         hooks.insert(event, grant);

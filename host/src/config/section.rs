@@ -211,6 +211,22 @@ impl<'a> Section<'a> {
         })
     }
 
+    /// A list of strings that `parse` accepts, each of them; else `expected` says what one should be.
+    pub(super) fn parsed_list<T>(&mut self, key: &'static str, expected: &str, parse: impl Fn(&str) -> Option<T>) -> Option<Vec<T>> {
+        self.read(key, |section, value| match value {
+            DeValue::Array(items) => {
+                let parsed = |item| parse(&section.text(item)?).ok_or_else(|| format!("expected {expected}"));
+                items.into_iter().map(|item| parsed(item.into_inner())).collect()
+            }
+            other => Err(format!("expected a list of strings, not {}", article(&other))),
+        })
+    }
+
+    /// Whether this key is there and holds a table.
+    pub(super) fn holds_table(&self, key: &str) -> bool {
+        self.entries.get(key).is_some_and(|entry| entry.value.is_table())
+    }
+
     /// A table of its own; an empty one when it is not there.
     pub(super) fn table(&mut self, key: &'static str) -> Section<'a> {
         self.optional_table(key).unwrap_or_else(|| Section::new(self.document, self.path_of(key), self.at, DeTable::new()))
@@ -260,6 +276,32 @@ impl<'a> Section<'a> {
             match self.text(value).and_then(|text| parse(&text).ok_or_else(|| format!("expected {expected}"))) {
                 Ok(value) => values.push((key, value)),
                 Err(message) => self.document.note(Some(at), self.path_of(&key), message),
+            }
+        }
+        values
+    }
+
+    /// The strings and the tables in this one, by their names, each the one or the other. A name that `is_name` refuses is noted
+    /// and left out; `expected` says what names are like.
+    pub(super) fn into_strings_and_tables(
+        mut self,
+        is_name: impl Fn(&str) -> bool,
+        expected: &str,
+    ) -> Vec<(String, Option<String>, Option<Section<'a>>)> {
+        let mut values = Vec::new();
+        for (key, Entry { at, value }) in std::mem::take(&mut self.entries) {
+            let path = self.path_of(&key);
+            if !is_name(&key) {
+                self.document.note(Some(at), path, expected);
+                continue;
+            }
+            if let DeValue::Table(table) = value {
+                values.push((key, None, Some(Section::new(self.document, path, at, table))));
+                continue;
+            }
+            match self.text(value) {
+                Ok(text) => values.push((key, Some(text), None)),
+                Err(message) => self.document.note(Some(at), path, message),
             }
         }
         values

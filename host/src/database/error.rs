@@ -51,6 +51,31 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
+    /// All of them.
+    pub const ALL: [Self; 21] = [
+        Self::UnknownDatabase,
+        Self::AccessDenied,
+        Self::ReadOnly,
+        Self::MultipleStatements,
+        Self::Refused,
+        Self::HookRefused,
+        Self::Syntax,
+        Self::UnknownTable,
+        Self::UnknownColumn,
+        Self::Constraint,
+        Self::InvalidParameters,
+        Self::Timeout,
+        Self::Cancelled,
+        Self::PoolExhausted,
+        Self::Unavailable,
+        Self::TooLarge,
+        Self::NotSupported,
+        Self::UnknownCursor,
+        Self::TransactionNotFound,
+        Self::ConfirmationRequired,
+        Self::Failed,
+    ];
+
     /// The stable code that clients read. A cursor that is not there is an argument that does not fit.
     pub fn code(self) -> &'static str {
         match self {

@@ -47,7 +47,7 @@ impl Dispatcher {
         let names: Vec<String> = loaded.iter().map(|plugin| format!("`{}` {}", plugin.id(), plugin.manifest.plugin.version)).collect();
         let swapped = if others { self.registry.replace_installed(&kept, loaded).await } else { self.registry.relist().await };
         swapped.map_err(|error| StartError::Plugin { plugin: names.join(", "), error })?;
-        self.tell(statuses);
+        self.tell_statuses(statuses);
         if others {
             tracing::info!("Installed plugins changed; new: {}", if names.is_empty() { "none".into() } else { names.join(", ") });
         }
@@ -59,7 +59,7 @@ impl Dispatcher {
     }
 
     /// Writes down how plugins fare, for `plugins`: those that are loaded, then the installed ones that are not.
-    pub fn tell(&self, statuses: Vec<PluginStatus>) {
+    pub fn tell_statuses(&self, statuses: Vec<PluginStatus>) {
         let mut all = Vec::new();
         for plugin in self.plugins() {
             let known = statuses.iter().find(|status| status.id == plugin.id()).cloned();

@@ -36,7 +36,7 @@ use crate::dispatch::Dispatcher;
 
 /// A server without plugins.
 pub(super) async fn empty_server() -> Server {
-    let options = DispatchOptions { concurrent_calls: 1, waiting_calls: 1, cache: None };
+    let options = DispatchOptions { concurrent_calls: 1, waiting_calls: 1, ..DispatchOptions::default() };
     let dispatcher = Dispatcher::start(Services::default(), Vec::new(), &options).await.unwrap();
     Server::new(dispatcher, ServerOptions::default()).unwrap()
 }

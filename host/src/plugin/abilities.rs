@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::interfaces::Interfaces;
 
 /// An interface, and what having it and not having it means.
-const ABILITIES: [(&str, &str, &str); 14] = [
+const ABILITIES: [(&str, &str, &str); 15] = [
     ("catalog", "see the names and structure of databases that it is granted", "see which databases and tables there are"),
     ("database-read", "read rows of databases that it is granted", "read any row"),
     ("database-write", "change rows of databases that it is granted to write", "change any row"),
@@ -17,6 +17,7 @@ const ABILITIES: [(&str, &str, &str); 14] = [
     ),
     ("transaction", "hold transactions open between calls", "hold transactions open"),
     ("cache", "answer with rows that the host keeps, and forget them", "use or empty the cache of results"),
+    ("cache-bytes", "keep bytes of its own for a while", "keep bytes for a while"),
     ("storage", "keep data of its own between calls", "keep anything between calls"),
     ("secret", "use secrets that the operator named for it", "use any secret"),
     ("secret-reveal", "read the text of secrets that the operator named for it", "read the text of any secret"),
@@ -57,10 +58,7 @@ pub struct Abilities {
 impl Abilities {
     /// Those that follow from these interfaces.
     pub fn of(interfaces: &Interfaces) -> Self {
-        let mut imports: BTreeSet<&str> = interfaces.rights().into_iter().collect();
-        if interfaces.imports_package("wasi:http") {
-            imports.insert("http");
-        }
+        let imports: BTreeSet<&str> = interfaces.usable_rights().into_iter().collect();
         let exports = interfaces.contract_exports();
         let (mut can, mut cannot) = (Vec::new(), Vec::new());
         let lists = ABILITIES.iter().map(|ability| (ability, &imports)).chain(ENTRANCES.iter().map(|ability| (ability, &exports)));

@@ -90,6 +90,7 @@ impl Place<'_> {
             id: plugin.guest.id.clone(),
             grants: plugin.guest.grants.clone(),
             settings: plugin.guest.settings.clone(),
+            secrets: plugin.guest.secrets.clone(),
             limits: GuestLimits { cpu_time: defaults.cpu_time.min(timeout), wall_time: None, ..*defaults },
         };
         let reads = |name: &str| declaration.reads.iter().any(|read| read == name);

@@ -1,6 +1,7 @@
 //! Looks at the files of a plugin before anything of it is compiled: digests, signature, what it says of itself, and that it asks
 //! for exactly what it imports.
 
+use super::asked::Asked;
 use super::digest::Digest;
 use super::files::PluginFiles;
 use super::header;
@@ -9,7 +10,6 @@ use super::interfaces::Interfaces;
 use super::manifest;
 use super::manifest::Manifest;
 use super::manifest::ManifestError;
-use super::request::Request;
 use super::trust::PublicKey;
 use super::trust::SignatureError;
 use super::trust::verify;
@@ -21,7 +21,7 @@ pub struct Inspected {
     /// Its manifest.
     pub manifest: Manifest,
     /// What it asks for.
-    pub request: Request,
+    pub request: Asked,
     /// What its component imports and exports.
     pub interfaces: Interfaces,
     /// Who signed it.
@@ -114,7 +114,7 @@ pub struct Expected {
 pub fn inspect(files: PluginFiles, expected: &Expected) -> Result<Inspected, InspectionError> {
     let text = std::str::from_utf8(&files.manifest).map_err(|_| InspectionError::NotText)?;
     let manifest = Manifest::parse(text)?;
-    let request = Request::of(text).ok_or(InspectionError::NotText)?;
+    let request = Asked::of(text).ok_or(InspectionError::NotText)?;
     // The signature first: whatever else is wrong with bytes that were changed does not matter.
     let signed = signer(&files, &manifest, expected)?;
     let found = Digest::of(&files.component);
@@ -159,7 +159,7 @@ pub fn check_interfaces(manifest: &Manifest, interfaces: &Interfaces) -> Result<
     if let Some(import) = imports.iter().find(|import| !manifest.capabilities.contains_key(**import)) {
         return Err(InspectionError::NotRequested((*import).into()));
     }
-    if let Some(request) = manifest.capabilities.keys().find(|request| !manifest::is_imported(request, &imports)) {
+    if let Some(request) = manifest.capabilities.keys().find(|request| !manifest::is_imported(request, &interfaces.usable_rights())) {
         return Err(InspectionError::NotImported(request.clone()));
     }
     let exports = interfaces.contract_exports();
@@ -176,9 +176,19 @@ pub fn check_interfaces(manifest: &Manifest, interfaces: &Interfaces) -> Result<
 }
 
 impl Interfaces {
-    /// The imports that give a right, by the names that manifests request them under.
+    /// The imports of the contract that give a right, by the names that manifests request them under.
     pub fn rights(&self) -> Vec<&str> {
         self.contract_imports().into_iter().filter(|import| manifest::is_a_right(import)).collect()
+    }
+
+    /// Those, and `http`, the one right that is an interface of WASI. Some languages import that whether they use it or not; without
+    /// a request it is not linked, and calling it is a trap.
+    pub fn usable_rights(&self) -> Vec<&str> {
+        let mut rights = self.rights();
+        if self.imports_package("wasi:http") {
+            rights.push("http");
+        }
+        rights
     }
 }
 

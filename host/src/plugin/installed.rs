@@ -165,6 +165,15 @@ fn package(
 /// What was granted, less what the configuration says less about.
 fn grants(grant: &Grant, wanted: &PluginConfig) -> Grants {
     let mut grants = grant.to_guest();
+    let said = &wanted.capabilities;
+    if let (Some(granted), Some(said)) = (&mut grants.storage.granted, &said.storage) {
+        granted.bytes = granted.bytes.min(said.bytes);
+    }
+    // Addresses of the operator's own network are given in the configuration, beside what is theirs.
+    grants.http.granted.private = said.http.private.clone();
+    if let Some(said) = &said.vaults {
+        grants.vaults.granted.retain(|name, _| said.contains_key(name));
+    }
     if let Some(said) = &wanted.databases {
         grants.databases.retain(|name, right| match said.get(name) {
             Some(most) => {
@@ -192,8 +201,24 @@ fn least(granted: HookMode, said: Option<HookMode>) -> HookMode {
 
 /// What tells one package from another but for its grants: with the same one, a running plugin need not be loaded again.
 pub fn fingerprint(package: &PluginPackage) -> Digest {
-    let PluginPackage { name, manifest, component, grants: _, settings, limits, rules, hook_grants, hook_defaults, approved } = package;
-    let parts =
-        format!("{name:?} {:?} {settings:?} {limits:?} {rules:?} {hook_grants:?} {hook_defaults:?} {approved:?}", Digest::of(component));
+    let PluginPackage {
+        name,
+        manifest,
+        component,
+        grants: _,
+        settings,
+        secrets: _,
+        jobs,
+        limits,
+        rules,
+        hook_grants,
+        hook_defaults,
+        keeping,
+        approved,
+    } = package;
+    let parts = format!(
+        "{name:?} {:?} {settings:?} {jobs:?} {limits:?} {rules:?} {hook_grants:?} {hook_defaults:?} {keeping:?} {approved:?}",
+        Digest::of(component)
+    );
     Digest::of(format!("{manifest}\n{parts}").as_bytes())
 }

@@ -17,6 +17,9 @@ pub use offer::ToolRights;
 
 use super::definition::is_plain_text;
 use super::digest::Digest;
+use super::jobs::JobDeclaration;
+use super::jobs::jobs_problem;
+pub use super::request::Request;
 use super::trust::PublicKey;
 use crate::config::HookEvent;
 use crate::config::OnFailure;
@@ -27,8 +30,23 @@ use crate::hook::Kind;
 const FREE: [&str; 8] = ["content", "hook", "input", "log", "progress", "rows", "settings", "types"];
 
 /// Interfaces that a manifest can request.
-pub(super) const RIGHTS: [&str; 8] =
-    ["cache", "catalog", "changes", "database-admin", "database-read", "database-write", "plugins", "transaction"];
+pub(super) const RIGHTS: [&str; 15] = [
+    "cache",
+    "cache-bytes",
+    "catalog",
+    "changes",
+    "database-admin",
+    "database-read",
+    "database-write",
+    "http",
+    "metric",
+    "plugins",
+    "secret",
+    "secret-reveal",
+    "storage",
+    "transaction",
+    "vault",
+];
 
 /// Hooks of one plugin.
 const HOOKS: usize = 16;
@@ -70,6 +88,9 @@ pub struct Manifest {
     /// Limits that it asks for.
     #[serde(default)]
     pub limits: LimitRequest,
+    /// Its jobs.
+    #[serde(default)]
+    pub jobs: Vec<JobDeclaration>,
 }
 
 /// A hook: what it is asked about, as what, and what it is shown.
@@ -251,14 +272,6 @@ pub struct ComponentSource {
     pub rev: String,
 }
 
-/// A request for one interface.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Request {
-    /// Why, in words for the operator.
-    pub reason: String,
-}
-
 /// What is wrong with a manifest.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -298,6 +311,17 @@ pub enum ManifestError {
     /// What it offers.
     #[error("{0}")]
     Offer(String),
+    /// A job.
+    #[error("`jobs`: {0}")]
+    Job(String),
+    /// A request that says more than its reason.
+    #[error("`capabilities.{interface}`: {problem}")]
+    Request {
+        /// The interface.
+        interface: String,
+        /// What is wrong.
+        problem: String,
+    },
 }
 
 impl Manifest {
@@ -348,6 +372,9 @@ impl Manifest {
             if !is_plain_text(&request.reason, 512) {
                 return Err(ManifestError::Text(format!("capabilities.{interface}.reason")));
             }
+            if let Some(problem) = request.problem(interface) {
+                return Err(ManifestError::Request { interface: interface.clone(), problem });
+            }
         }
         if manifest.hooks.len() > HOOKS {
             return Err(ManifestError::Hook(format!("{} hooks, and {HOOKS} are allowed", manifest.hooks.len())));
@@ -361,6 +388,9 @@ impl Manifest {
             if let Some(tool) = manifest.tools.keys().find(|tool| !provides.tools.contains(*tool)) {
                 return Err(ManifestError::Offer(format!("`tools.{tool}` is no tool of `provides.tools`")));
             }
+        }
+        if let Some(problem) = jobs_problem(&manifest.jobs) {
+            return Err(ManifestError::Job(problem));
         }
         Ok(manifest)
     }
@@ -444,7 +474,7 @@ mod tests {
     #[test]
     fn every_interface_of_the_contract_is_free_or_a_right() {
         let world = include_str!("../../../wit/world.wit");
-        let imported = world.lines().filter_map(|line| line.trim().strip_prefix("import ")?.strip_suffix(';'));
+        let imported = world.lines().filter_map(|line| line.trim().strip_prefix("import ")?.strip_suffix(';')).chain(["http"]);
         for interface in imported {
             assert!(FREE.contains(&interface) != RIGHTS.contains(&interface), "{interface}");
         }

@@ -27,6 +27,7 @@ use crate::runtime::answer::ResourceDefinition;
 use crate::runtime::answer::ToolDefinition;
 use crate::runtime::around::CallHooks;
 use crate::runtime::hook::HookSlots;
+use crate::runtime::kept_instances::KeptInstances;
 
 /// How long a plugin may take to say what it offers.
 const LISTING: Duration = Duration::from_secs(10);
@@ -42,6 +43,8 @@ pub struct Offer {
     templates: Vec<ResourceDefinition>,
     hooks: Arc<PluginHooks>,
     contract: Arc<Contract>,
+    /// Where instances of its tools are kept; none when every call gets a new one.
+    kept: Option<Arc<KeptInstances>>,
 }
 
 impl Offer {
@@ -50,7 +53,7 @@ impl Offer {
     /// # Errors
     ///
     /// A plugin that fails to say, or offers what clients must not get.
-    async fn ask(plugin: Arc<Plugin>, services: &Services, hooks: Arc<PluginHooks>) -> Result<Self, PluginError> {
+    async fn ask(plugin: Arc<Plugin>, services: &Services, hooks: Arc<PluginHooks>, slots: &HookSlots) -> Result<Self, PluginError> {
         let call = Call::new(Caller::local(), LISTING);
         let (component, guest) = (&plugin.component, &plugin.guest);
         let tools = component.list_tools(&call, guest, services).await?;
@@ -73,6 +76,7 @@ impl Offer {
             templates,
             hooks,
             contract: Arc::new(contract),
+            kept: plugin.keeping.map(|keeping| slots.for_tools(keeping)),
             plugin,
         })
     }
@@ -87,6 +91,8 @@ pub struct ToolEntry {
     pub tool: Arc<CheckedTool>,
     /// What its calls are handed: what the plugin has, or less.
     pub guest: Arc<Guest>,
+    /// Where instances of it are kept; none when every call gets a new one.
+    pub kept: Option<Arc<KeptInstances>>,
 }
 
 /// The loaded set at one moment.
@@ -112,7 +118,12 @@ impl Snapshot {
             let plugin = &offer.plugin;
             for tool in &offer.tools {
                 let name = tool.definition.name.clone();
-                let entry = ToolEntry { plugin: plugin.clone(), tool: tool.clone(), guest: plugin.guest_for(&tool.local_name) };
+                let entry = ToolEntry {
+                    plugin: plugin.clone(),
+                    tool: tool.clone(),
+                    guest: plugin.guest_for(&tool.local_name),
+                    kept: offer.kept.clone(),
+                };
                 if let Some(taken) = tools.insert(name.clone(), entry) {
                     return Err(PluginError::Collision { what: "tool", name, by: taken.plugin.id().into() });
                 }
@@ -243,7 +254,7 @@ impl Registry {
     /// A plugin that fails to say what it offers, or offers what clients must not get; and a name that is taken; the set stays as it was.
     pub async fn add(&self, plugin: Arc<Plugin>) -> Result<(), PluginError> {
         let hooks = Arc::new(PluginHooks::of(&plugin, &self.services, &self.slots));
-        let offer = Offer::ask(plugin, &self.services, hooks).await?;
+        let offer = Offer::ask(plugin, &self.services, hooks, &self.slots).await?;
         let _changing = self.changing.lock().await;
         let mut offers = self.snapshot().offers.clone();
         offers.push(offer);
@@ -262,7 +273,7 @@ impl Registry {
         let mut offers = Vec::with_capacity(current.offers.len());
         for offer in &current.offers {
             if offer.plugin.id() == id {
-                offers.push(Offer::ask(offer.plugin.clone(), &self.services, offer.hooks.clone()).await?);
+                offers.push(Offer::ask(offer.plugin.clone(), &self.services, offer.hooks.clone(), &self.slots).await?);
             } else {
                 offers.push(offer.clone());
             }
@@ -280,7 +291,7 @@ impl Registry {
         let mut asked = Vec::with_capacity(new.len());
         for plugin in new {
             let hooks = Arc::new(PluginHooks::of(&plugin, &self.services, &self.slots));
-            asked.push(Offer::ask(plugin, &self.services, hooks).await?);
+            asked.push(Offer::ask(plugin, &self.services, hooks, &self.slots).await?);
         }
         let _changing = self.changing.lock().await;
         let stays = |offer: &&Offer| offer.plugin.approved.is_none() || kept.iter().any(|id| id == offer.plugin.id());

@@ -18,6 +18,9 @@ use super::manifest::Manifest;
 use super::manifest::ManifestError;
 use crate::capability::GuestLimits;
 use crate::capability::grants::Grants;
+use crate::capability::grants::http::HttpRights;
+use crate::capability::grants::storage::StorageRights;
+use crate::capability::grants::vault::VaultRights;
 use crate::config::Config;
 use crate::config::HookMode;
 use crate::config::Instances;
@@ -26,7 +29,9 @@ use crate::config::PluginName;
 use crate::config::PluginSource;
 use crate::config::Right;
 use crate::config::Schemas;
+use crate::config::vault::VaultRight;
 use crate::runtime::engine::COMPONENT_BYTES;
+use crate::runtime::kept_instances::Keeping;
 
 /// Why the files of a plugin were not read. Blame: the operator.
 #[derive(Debug, thiserror::Error)]
@@ -125,6 +130,16 @@ pub(super) fn package(
         databases: wanted.databases.clone().unwrap_or_default(),
         requested: None,
         interfaces: None,
+        storage: StorageRights {
+            requested: None,
+            granted: wanted.capabilities.storage.or(default_right.map(|_| StorageRights::FIRST_PARTY)),
+        },
+        http: HttpRights { requested: Vec::new(), granted: wanted.capabilities.http.clone() },
+        vaults: VaultRights {
+            requested: false,
+            elsewhere: if wanted.capabilities.vaults.is_some() { None } else { default_right.map(|_| VaultRight::Write) },
+            granted: wanted.capabilities.vaults.clone().unwrap_or_default(),
+        },
     };
     let settings: BTreeMap<String, String> = wanted.settings.iter().map(|(key, value)| (key.clone(), value.to_string())).collect();
     let defaults = GuestLimits::default();
@@ -141,12 +156,30 @@ pub(super) fn package(
         verbatim_schemas: wanted.schemas == Schemas::Verbatim,
     };
     let hook_defaults = match default_right {
-        Some(_) => HookDefaults { mode: HookMode::Enforce, instances: Instances::PerCaller },
-        None => HookDefaults { mode: HookMode::Audit, instances: Instances::Fresh },
+        Some(_) => HookDefaults { mode: HookMode::Enforce, instances: wanted.instances.unwrap_or(Instances::PerCaller) },
+        None => HookDefaults { mode: HookMode::Audit, instances: wanted.instances.unwrap_or_default() },
     };
+    let keeping = (wanted.instances == Some(Instances::PerCaller)).then(|| {
+        let defaults = Keeping::default();
+        Keeping { uses: wanted.instance_uses.unwrap_or(defaults.uses), idle: wanted.instance_idle.unwrap_or(defaults.idle) }
+    });
     let hook_grants = wanted.hooks.clone();
-    let name = wanted.name.to_string();
-    PluginPackage { name, manifest, component, grants, settings, limits, rules, hook_grants, hook_defaults, approved: None }
+    let (secrets, jobs) = (wanted.capabilities.secrets.clone(), wanted.capabilities.jobs.clone());
+    PluginPackage {
+        name: wanted.name.to_string(),
+        manifest,
+        component,
+        grants,
+        settings,
+        secrets,
+        jobs,
+        limits,
+        rules,
+        hook_grants,
+        hook_defaults,
+        keeping,
+        approved: None,
+    }
 }
 
 /// Manifest and component of a plugin in a folder.

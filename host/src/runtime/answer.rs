@@ -298,6 +298,17 @@ pub struct ToolFailure {
     pub details: Option<serde_json::Value>,
 }
 
+/// One run of a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobRun {
+    /// Its name in the manifest.
+    pub name: String,
+    /// The moment for which it was due, as milliseconds since 1970 in UTC.
+    pub due_ms: u64,
+    /// Runs that should have been since the last one.
+    pub missed: u32,
+}
+
 /// Why a call of a plugin's export failed, whoever is to blame.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum CallError {

@@ -17,6 +17,7 @@ use super::answer::CallError;
 use super::answer::CompletionRequest;
 use super::answer::Completions;
 use super::answer::Content;
+use super::answer::JobRun;
 use super::answer::Outcome;
 use super::answer::Prompt;
 use super::answer::PromptDefinition;
@@ -24,11 +25,15 @@ use super::answer::ResourceContent;
 use super::answer::ResourceDefinition;
 use super::answer::Round;
 use super::answer::ToolDefinition;
+use super::engine::Links;
 use super::engine::LoadError;
 use super::exports;
+use super::kept_instances::KeptInstances;
+use super::kept_instances::Started;
 use super::trap;
 use crate::bindings::exports::tidegate::plugin::call_hooks;
 use crate::bindings::exports::tidegate::plugin::completion;
+use crate::bindings::exports::tidegate::plugin::jobs;
 use crate::bindings::exports::tidegate::plugin::prompts;
 use crate::bindings::exports::tidegate::plugin::query_hooks;
 use crate::bindings::exports::tidegate::plugin::resources;
@@ -45,6 +50,9 @@ use crate::config::HookEvent;
 /// The package whose interfaces are the contract, as import and export names begin.
 const CONTRACT: &str = "tidegate:plugin/";
 
+/// The interface of WASI that sends requests, as its import begins.
+const HTTP: &str = "wasi:http/outgoing-handler@";
+
 /// A compiled component with what it exports found out.
 pub struct Component {
     pre: InstancePre<State>,
@@ -54,6 +62,7 @@ pub struct Component {
     completion: Option<completion::GuestIndices>,
     query_hooks: Option<query_hooks::GuestIndices>,
     call_hooks: Option<call_hooks::GuestIndices>,
+    jobs: Option<jobs::GuestIndices>,
     imports: Vec<String>,
 }
 
@@ -82,13 +91,17 @@ macro_rules! call_export {
 
 impl Component {
     /// Links a compiled component and finds out what it exports.
-    pub(super) fn new(linker: &Linker<State>, component: &wasmtime::component::Component) -> Result<Self, LoadError> {
+    pub(super) fn new(linker: &Linker<State>, component: &wasmtime::component::Component, links: Links) -> Result<Self, LoadError> {
         let engine = component.engine();
         let contract = |error: wasmtime::Error| LoadError::Contract(format!("{error:#}"));
-        let imports = component.component_type().imports(engine).map(|(name, _)| name.to_owned()).collect();
+        let imports: Vec<String> = component.component_type().imports(engine).map(|(name, _)| name.to_owned()).collect();
         let exports: Vec<String> = component.component_type().exports(engine).map(|(name, _)| name.to_owned()).collect();
         let mut linker = linker.clone();
-        capability::define_traps(&mut linker, component).map_err(contract)?;
+        let with_http = links.http && imports.iter().any(|import| import.starts_with(HTTP));
+        if with_http {
+            capability::http::add_to_linker(&mut linker).map_err(contract)?;
+        }
+        capability::define_traps(&mut linker, component, with_http).map_err(contract)?;
         let pre = linker.instantiate_pre(component).map_err(contract)?;
         let exported = |interface: &str| exports.iter().any(|name| name.starts_with(&format!("{CONTRACT}{interface}@")));
         let found = Self {
@@ -98,12 +111,13 @@ impl Component {
             completion: exported("completion").then(|| completion::GuestIndices::new(&pre)).transpose().map_err(contract)?,
             query_hooks: exported("query-hooks").then(|| query_hooks::GuestIndices::new(&pre)).transpose().map_err(contract)?,
             call_hooks: exported("call-hooks").then(|| call_hooks::GuestIndices::new(&pre)).transpose().map_err(contract)?,
+            jobs: exported("jobs").then(|| jobs::GuestIndices::new(&pre)).transpose().map_err(contract)?,
             imports,
             pre,
         };
-        let hooks = found.query_hooks.is_some() || found.call_hooks.is_some();
+        let hooks = found.query_hooks.is_some() || found.call_hooks.is_some() || found.jobs.is_some();
         if found.tools.is_none() && found.resources.is_none() && found.prompts.is_none() && !hooks {
-            let text = "it exports none of the interfaces `tools`, `resources`, `prompts`, `query-hooks`, `call-hooks`";
+            let text = "it exports none of the interfaces `tools`, `resources`, `prompts`, `query-hooks`, `call-hooks`, `jobs`";
             return Err(LoadError::Contract(text.into()));
         }
         Ok(found)
@@ -116,6 +130,25 @@ impl Component {
             self.imports.iter().filter_map(|name| name.strip_prefix(CONTRACT)).map(|name| name.split('@').next().unwrap_or(name)).collect();
         names.sort_unstable();
         names
+    }
+
+    /// Whether it imports what sends requests over HTTP.
+    pub fn imports_http(&self) -> bool {
+        self.imports.iter().any(|import| import.starts_with(HTTP))
+    }
+
+    /// Whether it exports `jobs`.
+    pub fn has_jobs(&self) -> bool {
+        self.jobs.is_some()
+    }
+
+    /// Runs one of its jobs; gives a sentence for the operator.
+    pub async fn run_job(&self, call: &Call, guest: &Arc<Guest>, services: &Services, run: &JobRun) -> Answered<String> {
+        let Some(indices) = &self.jobs else { return unknown("job", &run.name) };
+        let request = jobs::Run { name: run.name.clone(), due_ms: run.due_ms, missed: run.missed };
+        call_export!(self, indices, call, guest, services, call_run_job(&request), |answer, state: &mut State| {
+            exports::job_outcome(answer, &state.guest.id, &run.name)
+        })
     }
 
     /// Its hooks around statements.
@@ -153,7 +186,9 @@ impl Component {
         call_export!(self, indices, call, guest, services, call_list_tools(), |list: Vec<_>, _: &mut State| exports::tools(id, list)).0
     }
 
-    /// Calls the tool `name`, by its name in the plugin, with `arguments`, a JSON object as text.
+    /// Calls the tool `name`, by its name in the plugin, with `arguments`, a JSON object as text: in a new instance, or in one of
+    /// `kept` that served the same caller.
+    #[expect(clippy::too_many_arguments, reason = "whom, for whom, with what: each is its own")]
     pub async fn call_tool(
         &self,
         call: &Call,
@@ -162,12 +197,57 @@ impl Component {
         name: &str,
         arguments: String,
         round: &Round,
+        kept: Option<&Arc<KeptInstances>>,
     ) -> Answered<Outcome<Vec<Content>>> {
         let Some(indices) = &self.tools else { return unknown("tool", name) };
         let brought = Brought::new(arguments.clone(), round.accepts_a_form());
         let call = &Call { brought: Arc::new(brought), ..call.clone() };
         let request = tools::Call { name: name.into(), arguments, round: exports::round(round, call) };
-        call_export!(self, indices, call, guest, services, call_call_tool(&request), exports::tool_outcome)
+        let Some(kept) = kept else {
+            return call_export!(self, indices, call, guest, services, call_call_tool(&request), exports::tool_outcome);
+        };
+        // Owned by what runs: taken back or late, the instance goes with it.
+        let running = async {
+            let mut started = self.started(kept, call, guest, services).await?;
+            let called = match indices.load(&mut started.store, &started.instance) {
+                Ok(guest) => guest.call_call_tool(&mut started.store, &request).await,
+                Err(error) => Err(error),
+            };
+            Ok::<_, wasmtime::Error>((called, started))
+        };
+        match within(call, guest, running).await {
+            Err(stopped) => (Err(stopped), Announced::default()),
+            Ok(Err(error)) => (Err(self.blame(&self.store(call, guest, services), &error)), Announced::default()),
+            Ok(Ok((called, mut started))) => {
+                let announced = std::mem::take(&mut started.store.data_mut().announced);
+                let result = match called {
+                    Err(error) => Err(self.blame(&started.store, &error)),
+                    Ok(answer) => {
+                        let result = exports::tool_outcome(answer, started.store.data_mut());
+                        // A tool may fail and be well; one that breaks the contract is not asked again.
+                        if !matches!(result, Err(CallError::PluginFailed { .. } | CallError::PluginLimit { .. })) {
+                            kept.keep(call, started);
+                        }
+                        result
+                    }
+                };
+                (result, announced)
+            }
+        }
+    }
+
+    /// An instance for this caller: a kept one, or a new one.
+    async fn started(&self, kept: &KeptInstances, call: &Call, guest: &Arc<Guest>, services: &Services) -> wasmtime::Result<Started> {
+        if let Some(mut started) = kept.take(&call.caller, guest) {
+            let store = &mut started.store;
+            store.data_mut().serve_again(call.clone(), services.clone());
+            store.set_hostcall_fuel(guest.limits.crossing_bytes);
+            store.set_epoch_deadline(1);
+            return Ok(started);
+        }
+        let mut store = self.store(call, guest, services);
+        let instance = self.pre.instantiate_async(&mut store).await?;
+        Ok(Started::new(store, instance))
     }
 
     /// Its resources.

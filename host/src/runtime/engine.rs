@@ -15,6 +15,8 @@ use wasmtime::component::Linker;
 
 use super::cache::Cache;
 use super::component::Component;
+use super::scripted;
+use super::scripted::Scripted;
 use crate::capability;
 use crate::capability::State;
 use crate::capability::meter::TICK;
@@ -37,6 +39,8 @@ pub struct EngineOptions {
     pub memory_bytes: usize,
     /// Where compiled code is kept between runs; `None` compiles every time.
     pub cache: Option<PathBuf>,
+    /// What answers in place of the capabilities; none outside tests of plugins.
+    pub scripted: Option<Scripted>,
 }
 
 /// Why the engine did not start. Blame: the machine.
@@ -62,11 +66,19 @@ pub enum LoadError {
     Contract(String),
 }
 
+/// What is linked for a component beside the contract.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Links {
+    /// `wasi:http`; without it, calling that traps.
+    pub http: bool,
+}
+
 /// wasmtime's engine with everything that belongs to it.
 pub struct Engine {
     engine: wasmtime::Engine,
     linker: Linker<State>,
     cache: Option<Cache>,
+    scripted: Option<Scripted>,
     ticker: Option<JoinHandle<()>>,
     stop: Arc<AtomicBool>,
 }
@@ -92,7 +104,7 @@ impl Engine {
         let cache = options.cache.as_ref().and_then(|folder| Cache::open(folder, &engine));
         let stop = Arc::new(AtomicBool::new(false));
         let ticker = spawn_ticker(&engine, stop.clone())?;
-        Ok(Self { engine, linker, cache, ticker: Some(ticker), stop })
+        Ok(Self { engine, linker, cache, scripted: options.scripted.clone(), ticker: Some(ticker), stop })
     }
 
     /// Compiles a component, or takes its compiled code from the cache. Blocks for up to seconds: not for async threads.
@@ -101,6 +113,15 @@ impl Engine {
     ///
     /// Bytes that are no component, or one that does not fit the contract.
     pub fn load(&self, bytes: &[u8]) -> Result<Component, LoadError> {
+        self.load_with(bytes, Links::default())
+    }
+
+    /// As [`load`](Self::load), with more than the contract linked.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn load_with(&self, bytes: &[u8], links: Links) -> Result<Component, LoadError> {
         if bytes.len() > COMPONENT_BYTES {
             return Err(LoadError::TooLarge { bytes: bytes.len() });
         }
@@ -116,7 +137,10 @@ impl Engine {
                 component
             }
         };
-        Component::new(&self.linker, &compiled)
+        let Some(script) = &self.scripted else { return Component::new(&self.linker, &compiled, links) };
+        let mut linker = self.linker.clone();
+        scripted::define(&mut linker, &compiled, script).map_err(|error| LoadError::Contract(format!("{error:#}")))?;
+        Component::new(&linker, &compiled, links)
     }
 }
 

@@ -28,6 +28,7 @@ use super::answer::RowOutput;
 use super::answer::ToolDefinition;
 use super::answer::ToolFailure;
 use crate::bindings::exports::tidegate::plugin::completion;
+use crate::bindings::exports::tidegate::plugin::jobs as jobs_export;
 use crate::bindings::exports::tidegate::plugin::prompts as prompts_export;
 use crate::bindings::exports::tidegate::plugin::resources as resources_export;
 use crate::bindings::exports::tidegate::plugin::tools as tools_export;
@@ -42,6 +43,9 @@ const QUESTIONS: usize = 16;
 
 /// Bytes of a state that comes back.
 const STATE_BYTES: usize = 16 << 10;
+
+/// Characters of what a job says about its run.
+const JOB_CHARACTERS: usize = 512;
 
 /// Bytes of a picture or a sound.
 const MEDIA_BYTES: usize = 8 << 20;
@@ -121,6 +125,18 @@ pub(super) fn tool_outcome(
         Err(tools_export::Error::InvalidArguments(text)) => Err(CallError::InvalidArguments(text)),
         Err(tools_export::Error::Database(error)) => Err(CallError::Database(database_error(error))),
         Err(tools_export::Error::Failed(failure)) => Err(CallError::Tool(Box::new(tool_failure(&state.guest.id, failure)?))),
+    }
+}
+
+/// How a run of a job ended; a sentence for the operator.
+pub(super) fn job_outcome(answer: Result<String, jobs_export::Error>, plugin: &str, job: &str) -> Result<String, CallError> {
+    // Guest-controlled, and goes to the log.
+    let sentence = |text: &str| text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(JOB_CHARACTERS).collect::<String>();
+    match answer {
+        Ok(text) => Ok(sentence(&text)),
+        Err(jobs_export::Error::UnknownJob) => Err(nonsense(plugin, format!("it has no job `{job}`, which its manifest declares"))),
+        Err(jobs_export::Error::Database(error)) => Err(CallError::Database(database_error(error))),
+        Err(jobs_export::Error::Failed(text)) => Err(nonsense(plugin, sentence(&text))),
     }
 }
 

@@ -2,29 +2,23 @@
 //!
 //! A question gets an instance of its own, as a call does. Where the operator says so, an instance is kept after it
 //! answered and serves the **same caller** again: it never serves two callers, so that nothing of one can reach another
-//! through a guest's memory, whatever the guest does. It is dropped after a failure, after `MOST_USES` questions, when it
-//! still holds something of the host, and when the plugins change.
+//! through a guest's memory, whatever the guest does ([`kept_instances`](super::kept_instances)).
 
 use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::PoisonError;
-use std::time::Duration;
-use std::time::Instant;
 
 use futures_util::future::BoxFuture;
 use tokio::sync::Semaphore;
-use wasmtime::Store;
-use wasmtime::component::Instance;
 
 use super::around::Called;
 use super::around::Calling;
 use super::component::Component;
 use super::hook_answer;
-use crate::bindings::exports::tidegate::plugin::call_hooks;
+use super::kept_instances::Keeping;
+use super::kept_instances::KeptInstances;
+use super::kept_instances::Started;
 use crate::bindings::exports::tidegate::plugin::query_hooks;
 use crate::bindings::tidegate::plugin::hook as contract;
 use crate::call::Call;
-use crate::call::Caller;
 use crate::capability::Guest;
 use crate::capability::HookQuestion;
 use crate::capability::Services;
@@ -40,18 +34,6 @@ use crate::hook::statements::Connecting;
 use crate::hook::statements::Failed;
 use crate::hook::statements::Ran;
 
-/// Questions that one kept instance answers.
-const MOST_USES: u32 = 1_000;
-
-/// How long an instance is kept while nobody asks.
-const KEPT: Duration = Duration::from_secs(60);
-
-/// Instances that one hook keeps.
-const KEPT_INSTANCES: usize = 32;
-
-/// Bytes of linear memory above which an instance is not kept.
-const KEPT_BYTES: usize = 8 << 20;
-
 /// Instances of hooks that may run and be kept at once, over all plugins.
 #[derive(Clone)]
 pub struct HookSlots {
@@ -65,6 +47,11 @@ impl HookSlots {
     /// So many questions at once, and so many kept instances.
     pub fn new(running: usize, kept: usize) -> Self {
         Self { running: Arc::new(Semaphore::new(running)), kept: Arc::new(Semaphore::new(kept)) }
+    }
+
+    /// A place for instances that serve the tools of a plugin; they count with those of hooks.
+    pub fn for_tools(&self, keeping: Keeping) -> Arc<KeptInstances> {
+        KeptInstances::new(keeping, self.kept.clone())
     }
 }
 
@@ -94,24 +81,7 @@ pub struct GuestHook {
     reads: Reads,
     slots: HookSlots,
     /// Where instances are kept; none when every question gets a new one.
-    kept: Option<Arc<Mutex<Vec<Kept>>>>,
-}
-
-/// An instance that waits for the next question of its caller.
-struct Kept {
-    caller: Caller,
-    started: Started,
-    uses: u32,
-    since: Instant,
-    _slot: tokio::sync::OwnedSemaphorePermit,
-}
-
-/// A store with its instance, and the exports that were asked for.
-struct Started {
-    store: Store<State>,
-    instance: Instance,
-    query_hooks: Option<query_hooks::Guest>,
-    call_hooks: Option<call_hooks::Guest>,
+    kept: Option<Arc<KeptInstances>>,
 }
 
 impl GuestHook {
@@ -124,46 +94,29 @@ impl GuestHook {
         slots: HookSlots,
         per_caller: bool,
     ) -> Self {
-        Self { component, guest, services: services.for_hooks(), reads, slots, kept: per_caller.then(Arc::default) }
+        let kept = per_caller.then(|| KeptInstances::new(Keeping::default(), slots.kept.clone()));
+        Self { component, guest, services: services.for_hooks(), reads, kept, slots }
     }
 
     /// An instance for this caller: a kept one, or a new one.
-    async fn start(&self, call: &Call, question: HookQuestion) -> wasmtime::Result<(Started, u32)> {
-        if let Some((mut started, uses)) = self.take(&call.caller) {
+    async fn start(&self, call: &Call, question: HookQuestion) -> wasmtime::Result<Started> {
+        if let Some(mut started) = self.kept.as_ref().and_then(|kept| kept.take(&call.caller, &self.guest)) {
             let store = &mut started.store;
             store.data_mut().ask_again(call.clone(), question);
             store.set_hostcall_fuel(self.guest.limits.crossing_bytes);
             store.set_epoch_deadline(1);
-            return Ok((started, uses));
+            return Ok(started);
         }
         let mut store = self.component.store(call, &self.guest, &self.services);
         store.data_mut().hook = Some(question);
         let instance = self.component.instantiate(&mut store).await?;
-        Ok((Started { store, instance, query_hooks: None, call_hooks: None }, 0))
+        Ok(Started::new(store, instance))
     }
 
-    fn take(&self, caller: &Caller) -> Option<(Started, u32)> {
-        let mut kept = self.kept.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = kept.iter().rposition(|kept| kept.caller == *caller)?;
-        let Kept { started, uses, .. } = kept.swap_remove(at);
-        Some((started, uses))
-    }
-
-    /// Keeps an instance that answered, for the caller that it served.
-    fn keep(&self, call: &Call, mut started: Started, uses: u32) {
-        let Some(kept) = &self.kept else { return };
-        let state = started.store.data();
-        if uses >= MOST_USES || !state.holds_nothing() || state.meter.bytes() > KEPT_BYTES {
-            return;
-        }
-        let Ok(slot) = self.slots.kept.clone().try_acquire_owned() else { return };
-        // What listens to a call ends with it, not with the instance.
-        started.store.data_mut().call = call.detached(Duration::ZERO);
-        let now = Instant::now();
-        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.retain(|kept| now.saturating_duration_since(kept.since) < KEPT);
-        if kept.len() < KEPT_INSTANCES {
-            kept.push(Kept { caller: call.caller.clone(), started, uses: uses + 1, since: now, _slot: slot });
+    /// Keeps an instance that answered, where that is wanted.
+    fn keep(&self, call: &Call, started: Started) {
+        if let Some(kept) = &self.kept {
+            kept.keep(call, started);
         }
     }
 
@@ -203,7 +156,7 @@ macro_rules! ask {
         };
         let Ok(_running) = $self.slots.running.acquire().await else { return Err(Fault::CallOver) };
         let running = async {
-            let (mut started, uses) = $self.start($call, $question).await.map_err(|error| Fault::Failed(error.root_cause().to_string()))?;
+            let mut started = $self.start($call, $question).await.map_err(|error| Fault::Failed(error.root_cause().to_string()))?;
             let answered: wasmtime::Result<_> = async {
                 let Started { store: $store, instance, $indices: loaded, .. } = &mut started;
                 // Their types are looked at once for each instance.
@@ -218,7 +171,7 @@ macro_rules! ask {
                 Err(error) => Err($self.failed(&started, &error)),
                 Ok(answer) => {
                     let verdict = $translate(answer, started.store.data_mut())?;
-                    $self.keep($call, started, uses);
+                    $self.keep($call, started);
                     Ok(verdict)
                 }
             }

@@ -1,7 +1,13 @@
 //! A fake of every import, with the names and types of the generated ones.
 
+pub(crate) mod cache_bytes;
+pub(crate) mod http;
+pub(crate) mod metric;
 pub(crate) mod plugins;
+pub(crate) mod secret;
+pub(crate) mod storage;
 pub(crate) mod transaction;
+pub(crate) mod vault;
 
 use crate::database_read::StatementKind;
 use crate::test::Answer;

@@ -31,20 +31,20 @@ pub(super) fn claim(folder: &Path) -> io::Result<Option<Claim>> {
 
 /// Opens a file to write to that only its owner can read. `new` means that it may not be there yet.
 #[cfg(unix)]
-pub(super) fn private_file(path: &Path, new: bool) -> io::Result<File> {
+pub(crate) fn private_file(path: &Path, new: bool) -> io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt;
     fs::OpenOptions::new().write(true).create(true).create_new(new).truncate(false).mode(0o600).open(path)
 }
 
 /// Opens a file to write to. `new` means that it may not be there yet.
 #[cfg(not(unix))]
-pub(super) fn private_file(path: &Path, new: bool) -> io::Result<File> {
+pub(crate) fn private_file(path: &Path, new: bool) -> io::Result<File> {
     fs::OpenOptions::new().write(true).create(true).create_new(new).truncate(false).open(path)
 }
 
 /// Makes a folder that only its owner can look into, or holds one that is there to it.
 #[cfg(unix)]
-pub(super) fn create_private(folder: &Path) -> io::Result<()> {
+pub(crate) fn create_private(folder: &Path) -> io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     use std::os::unix::fs::MetadataExt;
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
@@ -53,7 +53,7 @@ pub(super) fn create_private(folder: &Path) -> io::Result<()> {
         return Err(io::Error::other("it is a link or no folder; name the folder itself"));
     }
     if metadata.mode() & 0o077 != 0 {
-        return Err(io::Error::other("others may look into it, and it holds rows in the clear; make it private (chmod 700)"));
+        return Err(io::Error::other("others may look into it, and what is in it is in the clear; make it private (chmod 700)"));
     }
     // A file that was just made belongs to this process's user: the one way to learn who that is without a system call of our own.
     let probe = folder.join(format!("probe.{}", std::process::id()));
@@ -67,6 +67,6 @@ pub(super) fn create_private(folder: &Path) -> io::Result<()> {
 
 /// Makes a folder. Who can look into it is what its parent's permissions say.
 #[cfg(not(unix))]
-pub(super) fn create_private(folder: &Path) -> io::Result<()> {
+pub(crate) fn create_private(folder: &Path) -> io::Result<()> {
     fs::create_dir_all(folder)
 }

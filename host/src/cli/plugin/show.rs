@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::cli::failure::Failure;
 use crate::cli::output;
 use crate::plugin::abilities::Abilities;
+use crate::plugin::asked::Asked;
 use crate::plugin::folder::PluginsFolder;
 use crate::plugin::grants_file::Approval;
 use crate::plugin::grants_file::Bind;
@@ -18,7 +19,6 @@ use crate::plugin::install::rights::Choices;
 use crate::plugin::lock::Entry;
 use crate::plugin::lock::Release;
 use crate::plugin::manifest::Manifest;
-use crate::plugin::request::Request;
 
 /// This moment in UTC, to the second.
 pub(super) fn now() -> String {
@@ -119,9 +119,9 @@ pub(super) fn differences(folder: &PluginsFolder, id: &str, old: &Release, new: 
         lines.push(format!("- {}", name(old)));
         lines.push(format!("+ {}", name(new)));
     }
-    let request = |release: &Release| -> Result<Option<Request>, Failure> {
+    let request = |release: &Release| -> Result<Option<Asked>, Failure> {
         let files = folder.read_release(id, release)?;
-        Ok(std::str::from_utf8(&files.manifest).ok().and_then(Request::of))
+        Ok(std::str::from_utf8(&files.manifest).ok().and_then(Asked::of))
     };
     if let (Some(old), Some(new)) = (request(old)?, request(new)?) {
         section("asks for", new.differences(&old), &mut lines);

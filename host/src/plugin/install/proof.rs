@@ -48,7 +48,7 @@ pub enum ProofError {
 /// A plugin that does not load, does not start, takes too long or offers what clients must not get.
 pub async fn prove(inspected: &Inspected, cache: Option<PathBuf>) -> Result<Contract, ProofError> {
     let package = package(inspected);
-    let options = EngineOptions { instances: INSTANCES, memory_bytes: 512 << 20, cache };
+    let options = EngineOptions { instances: INSTANCES, memory_bytes: 512 << 20, cache, scripted: None };
     let loaded = tokio::task::spawn_blocking(move || {
         let engine = Engine::new(&options)?;
         let plugin = Plugin::load(&engine, package)?;
@@ -74,10 +74,13 @@ fn package(inspected: &Inspected) -> PluginPackage {
         component: Cow::Owned(inspected.files.component.clone()),
         grants: Grants { interfaces: Some(BTreeSet::new()), ..Grants::default() },
         settings: BTreeMap::new(),
+        secrets: BTreeMap::new(),
+        jobs: BTreeMap::new(),
         limits: GuestLimits::default(),
         rules: DefinitionRules { prefix, ..DefinitionRules::default() },
         hook_grants: BTreeMap::new(),
         hook_defaults: HookDefaults { mode: HookMode::Off, instances: Instances::Fresh },
+        keeping: None,
         approved: None,
         name: id,
     }

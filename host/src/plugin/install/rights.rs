@@ -4,14 +4,23 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use crate::capability::grants::Grants;
+use crate::capability::grants::http::HttpRights;
+use crate::capability::grants::storage::StorageRights;
+use crate::capability::grants::vault::VaultRights;
 use crate::config::DatabaseName;
 use crate::config::HookEvent;
 use crate::config::Right;
+use crate::config::capability::HttpGrant;
+use crate::config::capability::StorageQuota;
+use crate::config::capability::is_name;
+use crate::config::http_rule::HttpRule;
+use crate::config::vault::VaultRight;
 use crate::plugin::grants_file::Extent;
 use crate::plugin::grants_file::Grant;
 use crate::plugin::grants_file::parse_mode;
 use crate::plugin::grants_file::parse_right;
 use crate::plugin::manifest::Manifest;
+use crate::plugin::manifest::Request;
 
 /// Interfaces that are granted by naming databases.
 const OVER_DATABASES: [&str; 5] = ["catalog", "database-read", "database-write", "database-admin", "transaction"];
@@ -60,8 +69,12 @@ pub fn asked(manifest: &Manifest) -> Vec<Item> {
         items.push(Item {
             key: interface.clone(),
             what: format!("the interface `{interface}`"),
-            reasons: vec![request.reason.clone()],
-            example: format!("--grant {interface}"),
+            reasons: reasons(request),
+            example: match interface.as_str() {
+                "http" => "--grant 'http=GET https://HOST/PATH'".into(),
+                "vault" => "--grant vault=NAME".into(),
+                _ => format!("--grant {interface}"),
+            },
             by_yes: !NEVER_BY_YES.contains(&interface.as_str()),
         });
     }
@@ -79,6 +92,15 @@ pub fn asked(manifest: &Manifest) -> Vec<Item> {
         }
     }
     items
+}
+
+/// Why something is asked for: a reason, or one for each part of a request for `http`, with where it goes.
+fn reasons(request: &Request) -> Vec<String> {
+    let parts = request.http_parts();
+    if parts.is_empty() {
+        return vec![request.reason.clone()];
+    }
+    parts.iter().map(|part| format!("{} {}: {}", part.methods.join(", "), part.hosts.join(", "), part.reason)).collect()
 }
 
 /// The most that a manifest asks for on databases by interfaces that an operator grants by naming some.
@@ -143,6 +165,9 @@ impl Choices {
                 (Some(value), _) if key == "http" => Extent::Listed(vec![value.into()]),
                 (Some(value), _) => Extent::Amount(value.into()),
             };
+            if let Some(problem) = problem(key, &extent) {
+                return Err(format!("`--grant {text}`: {problem}"));
+            }
             self.capabilities.insert(key.into(), extent);
             self.decided.insert(key.into());
             return Ok(());
@@ -203,16 +228,89 @@ fn not_asked(text: &str, items: &[Item]) -> String {
     format!("`--grant {text}`: the plugin asks for {}; a database is granted as NAME=read, NAME=write or NAME=admin", keys(items))
 }
 
+/// What is wrong with the extent of a grant, if anything.
+fn problem(interface: &str, extent: &Extent) -> Option<&'static str> {
+    let good = |parse: &dyn Fn(&str) -> bool| match extent {
+        Extent::Whole(_) => false,
+        Extent::Amount(text) => parse(text),
+        Extent::Listed(listed) => listed.iter().all(|text| parse(text)),
+    };
+    match (interface, extent) {
+        ("http", _) => (!good(&|text| HttpRule::parse(text).is_some()))
+            .then_some("name where to, as in `--grant 'http=GET https://api.example.org/v1/*'`"),
+        ("vault", _) => {
+            (!good(&|text| vault(text).is_some())).then_some("name the vault, as in `--grant vault=exports` or `vault=exports:write`")
+        }
+        ("storage", Extent::Whole(_)) => None,
+        ("storage", extent) => {
+            (!matches!(extent, Extent::Amount(text) if bytes(text).is_some())).then_some("say how much, as in `storage=1 MiB`")
+        }
+        (_, Extent::Whole(_)) => None,
+        (_, Extent::Amount(_) | Extent::Listed(_)) => Some("it is granted as a whole, without `=`"),
+    }
+}
+
+/// A number of bytes.
+fn bytes(text: &str) -> Option<u64> {
+    text.parse::<bytesize::ByteSize>().ok().map(|size| size.as_u64())
+}
+
+/// `NAME` or `NAME:write`.
+fn vault(text: &str) -> Option<(String, VaultRight)> {
+    let (name, right) = match text.split_once(':') {
+        Some((name, "write")) => (name, VaultRight::Write),
+        Some((name, "read")) => (name, VaultRight::Read),
+        Some(_) => return None,
+        None => (text, VaultRight::Read),
+    };
+    is_name(name).then(|| (name.to_owned(), right))
+}
+
+impl Extent {
+    /// Whether it gives anything.
+    fn gives(&self) -> bool {
+        match self {
+            Self::Whole(given) => *given,
+            Self::Amount(_) => true,
+            Self::Listed(listed) => !listed.is_empty(),
+        }
+    }
+
+    /// What is listed; an amount is a list of one.
+    fn listed(&self) -> &[String] {
+        match self {
+            Self::Whole(_) => &[],
+            Self::Amount(one) => std::slice::from_ref(one),
+            Self::Listed(listed) => listed,
+        }
+    }
+}
+
 impl Grant {
-    /// What a guest has by it.
+    /// What a guest has by it. What makes no sense gives nothing.
     pub fn to_guest(&self) -> Grants {
-        let given = |extent: &Extent| match extent {
-            Extent::Whole(given) => *given,
-            Extent::Amount(_) => true,
-            Extent::Listed(listed) => !listed.is_empty(),
-        };
-        let interfaces = self.capabilities.iter().filter(|(_, extent)| given(extent)).map(|(interface, _)| interface.clone()).collect();
-        Grants { elsewhere: None, databases: self.databases(), requested: None, interfaces: Some(interfaces) }
+        let given = || self.capabilities.iter().filter(|(_, extent)| extent.gives());
+        let listed = |interface: &str| self.capabilities.get(interface).map(Extent::listed).unwrap_or_default();
+        let quota = self.capabilities.get("storage").filter(|extent| extent.gives()).and_then(|extent| match extent {
+            // All that is asked for.
+            Extent::Whole(_) => Some(u64::MAX),
+            Extent::Amount(text) => bytes(text),
+            Extent::Listed(_) => None,
+        });
+        let allow = listed("http").iter().filter_map(|rule| HttpRule::parse(rule)).collect();
+        Grants {
+            elsewhere: None,
+            databases: self.databases(),
+            requested: None,
+            storage: StorageRights { requested: None, granted: quota.map(|bytes| StorageQuota { bytes, shared: true }) },
+            http: HttpRights { requested: Vec::new(), granted: HttpGrant { allow, private: Vec::new() } },
+            vaults: VaultRights {
+                requested: false,
+                granted: listed("vault").iter().filter_map(|text| vault(text)).collect(),
+                elsewhere: None,
+            },
+            interfaces: Some(given().map(|(interface, _)| interface.clone()).collect()),
+        }
     }
 }
 
