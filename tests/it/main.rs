@@ -17,6 +17,7 @@ mod keeping;
 mod languages;
 mod outgoing_http;
 mod package;
+mod plugins_index;
 mod plugins_install;
 mod protocol;
 mod statements;

@@ -85,7 +85,7 @@ pub fn canonical(value: &Json) -> String {
     match value {
         Json::Object(members) => {
             let mut sorted: Vec<_> = members.iter().collect();
-            sorted.sort_by(|(one, _), (other, _)| one.cmp(other));
+            sorted.sort_by_key(|(name, _)| *name);
             let members: Vec<String> =
                 sorted.into_iter().map(|(name, member)| format!("{}:{}", Json::from(name.as_str()), canonical(member))).collect();
             format!("{{{}}}", members.join(","))

@@ -16,6 +16,7 @@
 //! where a plugin is and by whose key it has to be signed.
 
 pub mod advisory;
+pub mod alarms;
 pub mod client;
 pub mod indexes;
 pub mod line;

@@ -8,6 +8,10 @@ use super::digest::Digest;
 use super::folder::FolderError;
 use super::folder::PluginsFolder;
 use super::grants_file::Grant;
+use super::index::IndexError;
+use super::index::advisory::Action;
+use super::index::advisory::Advisory;
+use super::index::alarms::Alarms;
 use super::lock::Entry;
 use super::lock::Lock;
 use super::lock::Release;
@@ -39,6 +43,19 @@ pub enum InstalledError {
     /// The signature does not hold.
     #[error("{0}")]
     Signature(#[from] SignatureError),
+    /// What is remembered of the indexes.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    /// The index that it came from warns of it, and it may be the one that guards.
+    #[error(
+        "the index that it came from blocks {version}: {advisory}; it has hooks, so that leaving it out may let something pass: `tidegate plugin update`, or remove it"
+    )]
+    Blocked {
+        /// The version.
+        version: semver::Version,
+        /// Why.
+        advisory: Box<Advisory>,
+    },
 }
 
 /// What is installed, as a host has it.
@@ -62,6 +79,7 @@ pub fn read(folder: &PluginsFolder, config: &Config) -> Result<Installed, (Strin
     let whole = |error: FolderError| ("plugins".to_owned(), error.into());
     let lock: Lock = folder.read_lock().map_err(whole)?;
     let grants = folder.read_grants().map_err(whole)?;
+    let alarms = Alarms::read(&config.indexes, folder.path()).map_err(|error| ("plugins".to_owned(), error.into()))?;
     let mut installed = Installed::default();
     for entry in lock.entries() {
         let Some(name) = PluginName::parse(&entry.id) else { continue };
@@ -73,14 +91,37 @@ pub fn read(folder: &PluginsFolder, config: &Config) -> Result<Installed, (Strin
         if said.is_some_and(|plugin| plugin.source.is_some()) {
             continue;
         }
-        installed.statuses.push(status(entry, grant.is_some(), off));
+        let mut status = status(entry, grant.is_some(), off);
         if let Some(grant) = grant.filter(|_| !off) {
             let default = PluginConfig::new(name);
             let package = package(folder, &entry.id, &entry.running, grant, said.unwrap_or(&default));
-            installed.packages.push((entry.id.clone(), package.map_err(|error| (entry.id.clone(), error))?));
+            let package = package.map_err(|error| (entry.id.clone(), error))?;
+            if is_blocked(&alarms, entry, &package).map_err(|error| (entry.id.clone(), error))? {
+                status.state = PluginState::NotApproved;
+                status.advice = Some(format!("tidegate plugin update {}", entry.id));
+            } else {
+                installed.packages.push((entry.id.clone(), package));
+            }
         }
+        installed.statuses.push(status);
     }
     Ok(installed)
+}
+
+/// Whether the index that a plugin came from blocks what is installed of it. What it only warns of is logged.
+fn is_blocked(alarms: &Alarms, entry: &Entry, package: &PluginPackage) -> Result<bool, InstalledError> {
+    let (id, version) = (&entry.id, &entry.running.version);
+    let about = alarms.about(&entry.running);
+    let Some(advisory) = about.iter().find(|advisory| advisory.action == Action::Block) else {
+        about.iter().for_each(|advisory| tracing::warn!(plugin.id = %id, "Plugin `{id}` {version} has an advisory: {advisory}"));
+        return Ok(false);
+    };
+    let may_guard = package.hook_grants.values().any(|hook| hook.mode == Some(HookMode::Enforce));
+    if may_guard {
+        return Err(InstalledError::Blocked { version: version.clone(), advisory: Box::new((*advisory).clone()) });
+    }
+    tracing::error!(plugin.id = %id, "Plugin `{id}` {version} is blocked by the index that it came from and is not loaded: {advisory}");
+    Ok(true)
 }
 
 fn status(entry: &Entry, granted: bool, off: bool) -> PluginStatus {

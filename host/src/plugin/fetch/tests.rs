@@ -178,9 +178,8 @@ async fn a_server_that_stops_in_the_middle_is_not_waited_for() {
 
 #[tokio::test]
 async fn nobody_at_the_address_is_an_error_that_names_the_host() {
-    // A port that was free a moment ago.
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let url = Url::parse(&format!("http://127.0.0.1:{port}/plugin.toml")).unwrap();
+    // The port of `discard`, which nobody serves; one that was free a moment ago may be another test's by now.
+    let url = Url::parse("http://127.0.0.1:9/plugin.toml").unwrap();
     let error = client().get(&url, 100, &silent).await.unwrap_err();
     assert!(matches!(&error, FetchError::Connect { host, .. } if host == "127.0.0.1"), "{error}");
 }

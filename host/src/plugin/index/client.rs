@@ -202,6 +202,17 @@ pub(super) fn claim(folder: &Path) -> Result<fs::File, IndexError> {
     Ok(file)
 }
 
+/// The advisories of an index as they were seen last; none of an index that was never asked. They were checked when they were seen, and
+/// nobody but the operator writes into that folder.
+pub(super) fn remembered_advisories(memory: &Path, index: &str) -> Result<Vec<Advisory>, IndexError> {
+    let path = memory.join(index).join(COPIES).join(ADVISORIES_FILE);
+    match fs::read(&path) {
+        Ok(bytes) => Advisory::parse_all(index, &bytes),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(IndexError::io(path)(error)),
+    }
+}
+
 impl OpenIndex {
     /// The operator's name for it.
     pub fn name(&self) -> &str {

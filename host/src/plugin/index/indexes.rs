@@ -44,7 +44,7 @@ use crate::plugin::oci::Registries;
 use crate::runtime::engine::COMPONENT_BYTES;
 
 /// What is remembered about indexes, in the folder of installed plugins.
-const MEMORY: &str = "indexes";
+pub(super) const MEMORY: &str = "indexes";
 
 /// Which index the plugins of a namespace come from.
 const PINS_FILE: &str = "namespaces.json";
@@ -254,6 +254,8 @@ impl Indexes {
         for index in &self.indexes {
             let found = async {
                 let open = index.open(now, offline).await?;
+                // Nobody asked for them, and whoever has one of the plugins has to hear of them.
+                open.advisories().await?;
                 Ok((open.found().await?, open.stale().map(str::to_owned)))
             };
             match found.await {
@@ -267,16 +269,6 @@ impl Indexes {
         }
         findings.found = search::search(&all, query).into_iter().map(|(at, found)| (from[at].to_owned(), found.clone())).collect();
         findings
-    }
-
-    /// What the remembered state of the index that a plugin came from says about a version. Asks nobody, so that a host can look at
-    /// each load; an index that cannot be read from memory says nothing.
-    pub async fn remembered_advisories(&self, index: &str, id: &PluginName, version: &Version) -> Vec<Advisory> {
-        let Ok(index) = self.find(index) else { return Vec::new() };
-        // Past its end it is still the best that is known: to heed a warning needs no freshness.
-        let Ok(open) = index.open(Timestamp::BEGINNING, true).await else { return Vec::new() };
-        let advisories = open.advisories().await.unwrap_or_default();
-        advisories.into_iter().filter(|advisory| advisory.affects(id, version)).collect()
     }
 
     fn pins(&self) -> Result<BTreeMap<String, String>, IndexError> {

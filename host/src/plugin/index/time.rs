@@ -24,9 +24,6 @@ const LAST: i64 = 253_402_300_799;
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// The first moment of all.
-    pub const BEGINNING: Self = Self(0);
-
     /// This moment, by the clock of the machine.
     pub fn now() -> Self {
         let passed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
