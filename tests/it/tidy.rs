@@ -35,7 +35,7 @@ const FENCES: [(&str, &[&str]); 23] = [
     ("wasmtime_wasi", &["runtime", "capability", "bindings"]),
     ("wasmtime_wasi_http", &["capability"]),
     ("rustls", &["capability/http", "plugin/fetch"]),
-    ("tokio_rustls", &["capability/http"]),
+    ("tokio_rustls", &["capability/http", "plugin/fetch"]),
     // The tour of `demo` is a client of its own host.
     ("rmcp", &["mcp", "cli/demo"]),
     ("sqlx", &["database/sqlite", "database/postgres", "database/mysql", "database/sample_file", "database/attacks", "storage"]),
@@ -49,7 +49,7 @@ const FENCES: [(&str, &[&str]); 23] = [
     ("wasmparser", &["plugin/header", "plugin/interfaces"]),
     ("redis", &["cache/shared"]),
     ("reqwest", &["plugin/fetch"]),
-    ("rustls_native_certs", &["plugin/fetch"]),
+    ("rustls_native_certs", &["capability/http", "plugin/fetch"]),
     ("toml_edit", &["cli/author/package"]),
     ("wit_bindgen_c", &["cli/author/build"]),
     ("wit_bindgen_core", &["cli/author/build"]),
