@@ -103,7 +103,7 @@ impl Author {
 async fn contract_of(place: &Path) -> Digest {
     let files = read_folder(place).unwrap().files;
     let inspected = inspection::inspect(files, &Expected { key: None, may_be_unsigned: true }).unwrap();
-    match proof::prove(&inspected, None).await {
+    match proof::prove(&inspected, Some(Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache"))).await {
         Err(ProofError::Plugin(PluginError::Contract(ContractError::Digest { offered, .. }))) => offered,
         other => panic!("{other:?}"),
     }
