@@ -119,7 +119,7 @@ async fn show(options: &Options, address: SocketAddr, file: &Path, shutdown: &Ca
 fn config(file: &Path) -> Result<Config, Failure> {
     let name = DatabaseName::parse(NAME).expect("the name has letters only");
     let database = DatabaseConfig::new(name, &format!("sqlite:{}", file.display())).expect("it is an SQLite URL");
-    Ok(Config { databases: vec![database], cache: environment::cache(), ..Config::default() })
+    Ok(Config { databases: vec![database], cache: environment::cache(), state: environment::state(), ..Config::default() })
 }
 
 /// Writes the sample database and answers where it is: in the user's cache folder, so that the snippets stay good after the

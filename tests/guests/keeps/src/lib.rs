@@ -136,7 +136,7 @@ pub struct FloodCalls {}
 
 tool!(FloodCalls, "flood_calls", "Calls the host without end.", |self| {
     let Self {} = self;
-    while storage::get(Scope::Caller, "nothing")?.is_none() {}
+    while cache_bytes::get("nothing").is_none() {}
     Ok("there was something".to_owned())
 });
 
