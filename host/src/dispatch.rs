@@ -417,6 +417,14 @@ impl Dispatcher {
         self.services.databases.close().await;
     }
 
+    /// Tells clients that every list is another one.
+    fn tell_lists_changed(&self) {
+        for change in [Change::Tools, Change::Resources, Change::Prompts] {
+            // No receiver is no error: nobody listens now.
+            let _ = self.changes.send(change);
+        }
+    }
+
     /// Acts on what a guest announced: asks it again what it offers, then tells clients.
     async fn announce(&self, plugin: &Plugin, announced: Announced) {
         let Announced { tools, resources, prompts, updated } = announced;

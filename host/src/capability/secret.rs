@@ -32,7 +32,7 @@ impl State {
 
 impl secret::Host for State {
     async fn find(&mut self, name: String) -> wasmtime::Result<Option<Resource<GuestSecret>>> {
-        self.enter_repeatable()?;
+        self.enter()?;
         if !self.guest.grants.allows("secret") || !self.guest.secrets.contains_key(&name) {
             return Ok(None);
         }
@@ -43,12 +43,12 @@ impl secret::Host for State {
 
 impl secret::HostSecret for State {
     async fn name(&mut self, handle: Resource<GuestSecret>) -> wasmtime::Result<String> {
-        self.enter_repeatable()?;
+        self.enter()?;
         Ok(self.table.get(&handle)?.name.clone())
     }
 
     async fn sign(&mut self, handle: Resource<GuestSecret>, message: Vec<u8>) -> wasmtime::Result<Vec<u8>> {
-        self.enter_repeatable()?;
+        self.enter()?;
         if message.len() > MESSAGE_BYTES {
             return Err(LimitExceeded(format!("{} MiB to sign at once", MESSAGE_BYTES >> 20)).into());
         }
@@ -66,7 +66,7 @@ impl secret::HostSecret for State {
 
 impl secret_reveal::Host for State {
     async fn reveal(&mut self, handle: Resource<GuestSecret>) -> wasmtime::Result<String> {
-        self.enter_repeatable()?;
+        self.enter()?;
         let secret = self.secret(&handle)?;
         Ok(if self.guest.grants.allows("secret-reveal") { secret.reveal().to_owned() } else { String::new() })
     }

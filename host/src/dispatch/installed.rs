@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
-use super::Change;
 use super::Dispatcher;
 use super::StartError;
 use crate::capability::grants::Grants;
@@ -102,10 +101,7 @@ impl Dispatcher {
         if others {
             tracing::info!("Installed plugins changed; new: {}", if names.is_empty() { "none".into() } else { names.join(", ") });
         }
-        for change in [Change::Tools, Change::Resources, Change::Prompts] {
-            // No receiver is no error: nobody listens now.
-            let _ = self.changes.send(change);
-        }
+        self.tell_lists_changed();
         Ok(())
     }
 

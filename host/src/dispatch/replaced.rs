@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::Change;
 use super::Dispatcher;
 use crate::plugin::Plugin;
 use crate::plugin::PluginError;
@@ -18,10 +17,7 @@ impl Dispatcher {
         let engine = self.engine.clone();
         let plugin = tokio::task::spawn_blocking(move || Plugin::load(&engine, package)).await.unwrap_or(Err(PluginError::CutOff))?;
         self.registry.replace(Arc::new(plugin)).await?;
-        for change in [Change::Tools, Change::Resources, Change::Prompts] {
-            // No receiver is no error: nobody listens now.
-            let _ = self.changes.send(change);
-        }
+        self.tell_lists_changed();
         Ok(())
     }
 }

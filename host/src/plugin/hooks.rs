@@ -29,7 +29,6 @@ use crate::runtime::around::Called;
 use crate::runtime::around::Calling;
 use crate::runtime::hook::GuestHook;
 use crate::runtime::hook::HookSlots;
-use crate::runtime::hook::Reads;
 
 /// The hooks of one plugin. They stay what they are while the plugin is loaded: breakers and kept instances live in them.
 #[derive(Clone, Default)]
@@ -93,15 +92,7 @@ impl Place<'_> {
             secrets: plugin.guest.secrets.clone(),
             limits: GuestLimits { cpu_time: defaults.cpu_time.min(timeout), wall_time: None, ..*defaults },
         };
-        let reads = |name: &str| declaration.reads.iter().any(|read| read == name);
-        let reads = Reads {
-            caller: reads("caller"),
-            parameters: reads("parameters"),
-            columns: reads("columns"),
-            rows: reads("rows"),
-            arguments: reads("arguments"),
-            content: reads("content"),
-        };
+        let reads = declaration.shown();
         let per_caller = grant.instances.unwrap_or(plugin.hook_defaults.instances) == Instances::PerCaller;
         let hook = GuestHook::new(plugin.component.clone(), Arc::new(guest), services, reads, (*slots).clone(), per_caller);
         Arc::new(Link {

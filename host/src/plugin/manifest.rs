@@ -25,6 +25,7 @@ use crate::config::HookEvent;
 use crate::config::OnFailure;
 use crate::config::PluginName;
 use crate::hook::Kind;
+use crate::runtime::hook::Reads;
 
 /// Interfaces of the contract that give no right worth granting: types, and words to the host and the caller's own client.
 const FREE: [&str; 8] = ["content", "hook", "input", "log", "progress", "rows", "settings", "types"];
@@ -164,6 +165,19 @@ fn default_timeout() -> Duration {
 }
 
 impl HookDeclaration {
+    /// What it is shown, by what it says that it reads.
+    pub fn shown(&self) -> Reads {
+        let reads = |name: &str| self.reads.iter().any(|read| read == name);
+        Reads {
+            caller: reads("caller"),
+            parameters: reads("parameters"),
+            columns: reads("columns"),
+            rows: reads("rows"),
+            arguments: reads("arguments"),
+            content: reads("content"),
+        }
+    }
+
     /// What a hook of this event may be and be shown.
     fn allowed(event: HookEvent) -> (&'static [Kind], &'static [&'static str]) {
         match event {

@@ -122,10 +122,10 @@ impl KeptInstances {
         self.sweep_later();
     }
 
-    /// Starts what drops instances that have waited for too long, unless it runs. It ends when nothing waits.
+    /// Starts what drops instances that have waited for too long, unless it runs. It ends with this place.
     fn sweep_later(self: &Arc<Self>) {
         let mut sweeper = self.sweeper.lock().unwrap_or_else(PoisonError::into_inner);
-        if sweeper.as_ref().is_some_and(|running| !running.is_finished()) {
+        if sweeper.is_some() {
             return;
         }
         let place = Arc::downgrade(self);
@@ -134,11 +134,7 @@ impl KeptInstances {
             loop {
                 tokio::time::sleep(idle).await;
                 let Some(place) = place.upgrade() else { return };
-                let mut kept = place.lock();
-                kept.retain(|kept| kept.since.elapsed() < idle);
-                if kept.is_empty() {
-                    return;
-                }
+                place.lock().retain(|kept| kept.since.elapsed() < idle);
             }
         };
         *sweeper = Some(tokio::spawn(sweep).abort_handle());

@@ -37,7 +37,6 @@ use crate::runtime::around::Calling;
 use crate::runtime::around::ProvidedCall;
 use crate::runtime::hook::GuestHook;
 use crate::runtime::hook::HookSlots;
-use crate::runtime::hook::Reads;
 use crate::runtime::scripted;
 
 /// Asks the hook of a test, with what its manifest says that it reads. What it says comes as a JSON object whose keys are
@@ -52,15 +51,7 @@ pub(super) async fn ask(plugin: &Plugin, case: &Case, call: &Call) -> Result<Jso
     let declared =
         plugin.manifest.hooks.iter().find(|hook| hook.event == event && case.kind.as_deref().is_none_or(|kind| hook.kind.as_str() == kind));
     let declared = declared.ok_or_else(|| format!("the manifest declares no such hook on `{name}`"))?;
-    let reads = |name: &str| declared.reads.iter().any(|read| read == name);
-    let reads = Reads {
-        caller: reads("caller"),
-        parameters: reads("parameters"),
-        columns: reads("columns"),
-        rows: reads("rows"),
-        arguments: reads("arguments"),
-        content: reads("content"),
-    };
+    let reads = declared.shown();
     let slots = HookSlots::new(1, 0);
     let hook = GuestHook::new(plugin.component.clone(), plugin.guest.clone(), &Services::default(), reads, slots, false);
     let how = Asked { kind: declared.kind, stage: Stage::BeforeChanges };
