@@ -30,6 +30,7 @@ mod shared;
 #[cfg(test)]
 mod tests;
 pub mod version_log;
+mod worth;
 mod writing;
 
 use std::collections::HashSet;
@@ -57,6 +58,7 @@ pub use flight::Landing;
 pub use flight::Leader;
 pub use metadata::Metadata;
 pub use pattern::Pattern;
+pub use worth::Worth;
 pub use writing::Writing;
 
 use disk::Disk;
@@ -66,6 +68,7 @@ use memory::Look;
 use memory::Memory;
 use record::Description;
 use shared::Shared;
+use worth::Worths;
 
 /// Why there is no cache.
 #[derive(Debug, thiserror::Error)]
@@ -134,6 +137,7 @@ pub struct Cache {
     disk: Option<Disk>,
     shared: Option<Shared>,
     flights: Flights,
+    worths: Worths,
     looked: Count,
     found: Count,
     kept: Count,
@@ -160,6 +164,7 @@ impl Cache {
             disk,
             shared,
             flights: Flights::default(),
+            worths: Worths::default(),
             looked: Count::default(),
             found: Count::default(),
             kept: Count::default(),
@@ -289,6 +294,16 @@ impl Cache {
         }
     }
 
+    /// What looking for the rows of statements of this shape has brought.
+    pub fn worth(&self, database: &DatabaseName, shape: &str) -> Arc<Worth> {
+        self.worths.of(database, shape)
+    }
+
+    /// Whether rows are to be looked for and kept, as far as the worth of their statement's shape goes; counts it.
+    pub fn wants(&self, worth: &Worth, digest: &Digest) -> bool {
+        self.worths.wants(worth, digest)
+    }
+
     /// Whether keeping in these tiers waits for files or a server.
     pub fn has_slow_tiers(&self, tiers: Tiers) -> bool {
         (tiers.disk && self.disk.is_some()) || self.is_shared(tiers)
@@ -355,6 +370,7 @@ impl Cache {
             collapsed: self.flights.collapsed(),
             stale: self.stale.get(),
             rejected: self.rejected.get(),
+            passed_over: self.worths.passed_over(),
         }
     }
 

@@ -197,6 +197,9 @@ pub struct State {
     pub announced: Announced,
     /// Host functions called so far.
     pub host_calls: u32,
+    /// Whether the guest has ever asked the host for anything, or given anything back to it, since its instance began: the contract's
+    /// functions and those of WASI alike.
+    pub has_asked_host: bool,
     /// Memory and time taken so far.
     pub meter: Meter,
     /// What it wrote to standard error, cut.
@@ -227,6 +230,7 @@ impl State {
             services,
             announced: Announced::default(),
             host_calls: 0,
+            has_asked_host: false,
             stderr,
             hook: None,
             log: log::Budget::default(),
@@ -308,6 +312,7 @@ impl State {
 
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
+        self.has_asked_host = true;
         WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
     }
 }
@@ -331,7 +336,11 @@ pub fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     cli::terminal_stdin::add_to_linker::<State, WasiCli>(linker, State::cli)?;
     cli::terminal_stdout::add_to_linker::<State, WasiCli>(linker, State::cli)?;
     cli::terminal_stderr::add_to_linker::<State, WasiCli>(linker, State::cli)?;
-    bindings::Plugin::add_to_linker::<State, HasSelf<State>>(linker, |state| state)
+    // What a guest asks is answered by the state that this returns.
+    bindings::Plugin::add_to_linker::<State, HasSelf<State>>(linker, |state| {
+        state.has_asked_host = true;
+        state
+    })
 }
 
 /// Interfaces that [`add_to_linker`] links, as import names begin.

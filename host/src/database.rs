@@ -209,6 +209,8 @@ pub struct Database {
     versions: Arc<Versions>,
     /// The first name of its data.
     data: DatabaseName,
+    /// Where it is and as whom.
+    place: Box<str>,
     keeper: Keeper,
     probes: Probes,
     transactions: Transactions,
@@ -236,6 +238,7 @@ impl Database {
         Ok(Self {
             transactions: Transactions::new(&config),
             confirmations: Confirmations::default(),
+            place: config.place().into(),
             config,
             engine,
             availability,
@@ -251,6 +254,11 @@ impl Database {
     /// The name by which others are told of writes to its tables: the same for every configured name of the same data.
     pub fn data(&self) -> &DatabaseName {
         &self.data
+    }
+
+    /// Where it is and as whom, without the password: [`DatabaseConfig::place`].
+    pub fn place(&self) -> &str {
+        &self.place
     }
 
     /// Its configuration.

@@ -50,7 +50,7 @@ impl Kind {
 }
 
 /// When a hook is asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Stage {
     /// About what came.
     BeforeChanges,
@@ -59,7 +59,7 @@ pub enum Stage {
 }
 
 /// As what a hook is asked, and when.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Asked {
     /// In which of its kinds.
     pub kind: Kind,
@@ -89,6 +89,8 @@ pub struct Filter {
     pub tables: Vec<String>,
     /// Tools, with `*` for any characters.
     pub tools: Vec<String>,
+    /// Only statements that come with a key to the cache.
+    pub with_cache_key: bool,
 }
 
 /// What a hook says.

@@ -13,4 +13,5 @@ pub mod hook;
 pub(crate) mod hook_answer;
 pub mod kept_instances;
 pub mod scripted;
+mod standing;
 mod trap;

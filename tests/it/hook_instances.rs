@@ -25,8 +25,18 @@ use crate::host::Host;
 
 /// A dispatcher whose statements pass the hook that remembers, with this grant.
 async fn start(grant: &str) -> Arc<Dispatcher> {
+    start_with(&format!("before-query = {{ mode = \"enforce\", timeout = \"2s\", {grant} }}, before-call = {{ mode = \"off\" }}")).await
+}
+
+/// A dispatcher whose calls pass it, in instances that are kept.
+async fn start_for_calls() -> Arc<Dispatcher> {
+    let grant = "mode = \"enforce\", timeout = \"2s\", instances = \"per-caller\"";
+    start_with(&format!("before-query = {{ mode = \"off\" }}, before-call = {{ {grant} }}")).await
+}
+
+async fn start_with(hooks: &str) -> Arc<Dispatcher> {
     let folder = Folder::new();
-    let keys = format!("hooks = {{ before-query = {{ mode = \"enforce\", timeout = \"2s\", {grant} }} }}");
+    let keys = format!("hooks = {{ {hooks} }}");
     let host = Host::new().database("main", "sqlite::memory:", "").guest(guests::HOOK_REMEMBERS, &keys);
     let sources = Sources { file: Some(host.write(&folder)), ..Sources::default() };
     let config = file::load(&sources).unwrap();
@@ -38,9 +48,14 @@ async fn start(grant: &str) -> Arc<Dispatcher> {
 
 /// Whom the hook's instance had served before this statement of `caller`.
 async fn served(dispatcher: &Dispatcher, caller: &str, sql: &str) -> String {
+    served_before(dispatcher, caller, "execute_select", sql).await
+}
+
+/// Whom or what it had served before this call.
+async fn served_before(dispatcher: &Dispatcher, caller: &str, tool: &str, sql: &str) -> String {
     let call = Call::new(Caller::named(caller), Duration::from_secs(30));
     let arguments = json!({ "sql": sql }).as_object().unwrap().clone();
-    let request = ToolRequest { name: "execute_select".into(), arguments, round: Round::default() };
+    let request = ToolRequest { name: tool.into(), arguments, round: Round::default() };
     let error = dispatcher.call(&call, request).await.expect_err("the hook refuses everything").to_string();
     match error.split_once("served [").and_then(|(_, rest)| rest.split_once(']')) {
         Some((served, _)) => served.to_owned(),
@@ -98,4 +113,26 @@ async fn an_instance_that_failed_or_grew_is_not_kept() {
     assert_eq!(served(&dispatcher, "ada", "select 1 as grows").await, "ada");
     assert_eq!(served(&dispatcher, "ada", "select 1").await, "");
     assert_eq!(served(&dispatcher, "ada", "select 1").await, "ada");
+}
+
+/// What decided is seen in the marks: a guest that was asked again would find its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_hook_said_by_the_question_alone_stands() {
+    let dispatcher = start_for_calls().await;
+    let served = |caller, tool| served_before(&dispatcher, caller, tool, "select 1");
+    for caller in ["ada", "ada", "bob", "ada"] {
+        assert_eq!(served(caller, "execute_select").await, "");
+    }
+    assert_eq!(served("ada", "explain_query").await, "execute_select", "another question");
+    assert_eq!(served("ada", "explain_query").await, "execute_select explain_query", "what was said by memory does not stand");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_hook_said_after_it_asked_the_host_does_not_stand() {
+    let dispatcher = start_for_calls().await;
+    let served = |tool| served_before(&dispatcher, "ada", tool, "select 1");
+    assert_eq!(served("explain_query").await, "");
+    assert_eq!(served("explain_query").await, "explain_query");
+    assert_eq!(served("execute_select").await, "explain_query explain_query");
+    assert_eq!(served("execute_select").await, "explain_query explain_query execute_select");
 }

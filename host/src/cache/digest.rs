@@ -1,6 +1,9 @@
 //! The key of an entry: a hash of everything that decides what a statement answers.
 
 use std::fmt;
+use std::hash::BuildHasher;
+use std::hash::Hasher;
+use std::hash::RandomState;
 
 use sha2::Digest as _;
 use sha2::Sha256;
@@ -28,6 +31,13 @@ impl Digest {
         &self.0
     }
 
+    /// Its bytes in hexadecimal digits: 64 of them.
+    pub fn to_hex(&self) -> Box<str> {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let digits = self.0.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+        digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect::<String>().into()
+    }
+
     /// The digest that [`Display`](fmt::Display) wrote, if it is one.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let digits: Option<Vec<u8>> = text.bytes().map(|byte| u8::try_from(char::from(byte).to_digit(16)?).ok()).collect();
@@ -42,13 +52,53 @@ impl Digest {
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&self.to_hex())
     }
 }
 
 impl fmt::Debug for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+/// Hashes digests for a table of this process: their bytes are spread evenly already, and with keys of the process nobody can choose
+/// some that meet in it.
+#[derive(Clone, Debug)]
+pub(super) struct DigestHash([u64; 2]);
+
+impl Default for DigestHash {
+    fn default() -> Self {
+        let random = RandomState::new();
+        Self([0, 1].map(|number: u64| random.hash_one(number)))
+    }
+}
+
+impl BuildHasher for DigestHash {
+    type Hasher = DigestHasher;
+
+    fn build_hasher(&self) -> DigestHasher {
+        DigestHasher { keys: self.0, state: 0 }
+    }
+}
+
+/// The state of [`DigestHash`].
+pub(super) struct DigestHasher {
+    keys: [u64; 2],
+    state: u64,
+}
+
+impl Hasher for DigestHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        // The first 16 bytes are as good as all 32; what is shorter is no digest, but its length.
+        let Some(([one, two], _)) = bytes.as_chunks::<8>().0.split_first_chunk() else { return };
+        let [one, two] = [u64::from_le_bytes(*one) ^ self.keys[0], u64::from_le_bytes(*two) ^ self.keys[1]];
+        let product = u128::from(one) * u128::from(two);
+        self.state ^= (product as u64) ^ (product >> 64) as u64;
+    }
+
+    fn finish(&self) -> u64 {
+        self.state
     }
 }
 
@@ -88,6 +138,16 @@ mod tests {
         {
             assert_ne!(whole, other);
         }
+    }
+
+    #[test]
+    fn digests_spread_over_a_table() {
+        let hash = DigestHash::default();
+        let digest = |number: u32| Digest::builder("spread").part(&number.to_le_bytes()).finish();
+        let low: std::collections::HashSet<u64> = (0..256).map(|number| hash.hash_one(digest(number)) & 0xff).collect();
+        let high: std::collections::HashSet<u64> = (0..256).map(|number| hash.hash_one(digest(number)) >> 56).collect();
+        assert!(low.len() > 120 && high.len() > 120, "{} and {} of 256", low.len(), high.len());
+        assert_eq!(hash.hash_one(digest(1)), hash.hash_one(digest(1)));
     }
 
     #[test]

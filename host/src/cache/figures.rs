@@ -43,6 +43,8 @@ pub struct Figures {
     pub stale: u64,
     /// Entries that were not kept because they were too large for every tier.
     pub rejected: u64,
+    /// Statements whose rows were not looked for, because looking for those of such statements has cost more than it brought.
+    pub passed_over: u64,
 }
 
 /// The counters of one tier.

@@ -12,6 +12,7 @@ use moka::ops::compute::Op;
 
 use super::Clear;
 use super::digest::Digest;
+use super::digest::DigestHash;
 use super::entry::Entry;
 use super::entry::Stamp;
 use super::figures::Counters;
@@ -22,7 +23,7 @@ const LARGEST_PART: usize = 8;
 
 /// Entries in this process. Which ones stay when there are too many is decided by how often they are asked for (TinyLFU).
 pub(super) struct Memory {
-    entries: moka::sync::Cache<Digest, Arc<Entry>>,
+    entries: moka::sync::Cache<Digest, Arc<Entry>, DigestHash>,
     largest_bytes: usize,
     counters: Arc<Counters>,
 }
@@ -51,7 +52,7 @@ impl Memory {
                     evictions.evictions.add(1);
                 }
             })
-            .build();
+            .build_with_hasher(DigestHash::default());
         Self { entries, largest_bytes: max_bytes / LARGEST_PART, counters }
     }
 

@@ -59,7 +59,7 @@ impl cache::Host for State {
     async fn read_figures(&mut self) -> wasmtime::Result<cache::Figures> {
         self.enter()?;
         let figures = self.granted_cache().map(|cache| cache.figures()).unwrap_or_default();
-        let Figures { memory, disk, shared, looked, found, kept, collapsed, stale, rejected } = figures;
+        let Figures { memory, disk, shared, looked, found, kept, collapsed, stale, rejected, passed_over } = figures;
         let tiers = [("memory", memory, true), ("disk", disk, true), ("shared", shared, false)];
         let tiers = tiers.into_iter().filter_map(|(name, figures, countable)| Some(tier(name, figures?, countable)));
         Ok(cache::Figures {
@@ -70,6 +70,7 @@ impl cache::Host for State {
             stale,
             collapsed,
             too_large: rejected,
+            passed_over,
         })
     }
 }

@@ -18,6 +18,8 @@ pub struct CallRead {
     pub stamp: Stamp,
     /// How its rows are kept.
     pub policy: KeepPolicy,
+    /// Whether the rows were found or taken from another call, so that the database was not asked for them.
+    pub was_found: bool,
     /// Until when the rows may be used.
     pub until: Instant,
 }

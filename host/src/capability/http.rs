@@ -88,6 +88,7 @@ impl HttpState {
 
 impl WasiHttpView for State {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
+        self.has_asked_host = true;
         WasiHttpCtxView { hooks: &mut self.http.gate, table: &mut self.table, ctx: &mut self.http.context }
     }
 }

@@ -153,7 +153,7 @@ impl Passage {
             Some((plugin, Provided::Rows(rows))) => {
                 self.unless_alone(&hooks, &asking, &plugin);
                 match asking.kept.as_ref().and_then(|kept| Some((kept, kept.found(&rows)?))) {
-                    Some((kept, found)) => self.note(kept, found.entry.stamp.clone(), found.policy, Instant::now() + found.remaining),
+                    Some((kept, found)) => self.note_found(kept, found.entry.stamp.clone(), found.policy, found.remaining),
                     None => self.spoil(),
                 }
                 (Done::from(rows), Some(plugin))
@@ -246,17 +246,27 @@ impl Passage {
         }
     }
 
-    /// The answer of the call depends on these kept rows.
-    fn note(&self, kept: &Arc<Kept>, stamp: Stamp, policy: KeepPolicy, until: Instant) {
+    /// The answer of the call depends on these rows, which are kept from now on.
+    fn note_read(&self, kept: &Arc<Kept>, stamp: Stamp, policy: KeepPolicy, until: Instant) {
+        self.note(CallRead { kept: kept.clone(), stamp, policy, was_found: false, until });
+    }
+
+    /// The answer of the call depends on these rows, which were kept.
+    fn note_found(&self, kept: &Arc<Kept>, stamp: Stamp, policy: KeepPolicy, remaining: Duration) {
+        kept.worth().found();
+        self.note(CallRead { kept: kept.clone(), stamp, policy, was_found: true, until: Instant::now() + remaining });
+    }
+
+    fn note(&self, read: CallRead) {
         if let Some(reads) = &self.services.reads {
-            reads.note(CallRead { kept: kept.clone(), stamp, policy, until });
+            reads.note(read);
         }
     }
 
     /// Takes the rows that another call of the same statement got.
     fn taken(&self, kept: &Arc<Kept>, entry: &Entry, policy: KeepPolicy, plugin: Arc<str>) -> (Done, Option<Arc<str>>) {
         match remaining(entry, policy) {
-            Some(remaining) => self.note(kept, entry.stamp.clone(), policy, Instant::now() + remaining),
+            Some(remaining) => self.note_found(kept, entry.stamp.clone(), policy, remaining),
             None => self.spoil(),
         }
         (Done::from(entry.rows.clone()), Some(plugin))
@@ -292,9 +302,9 @@ impl Passage {
         if !may_be_provided(hooks, asking) {
             return Ok(None);
         }
-        if self.services.cache.is_some() {
+        if let Some(cache) = &self.services.cache {
             let setup = self.setup(way.database, false).await?;
-            let kept = Kept::of(&self.call, way.database, asking, way.limits, &setup, self.services.cache_scope).await;
+            let kept = Kept::of(&self.call, cache, way.database, asking, way.limits, &setup, self.services.cache_scope).await;
             asking.kept = kept.map(Arc::new);
         }
         hooks.provide(&self.call, self.services.hooks.observers(), asking).await
@@ -333,9 +343,10 @@ impl Passage {
                             return Err(error);
                         }
                     };
+                    kept.worth().ran(at.elapsed());
                     let entry = done.rows.clone().map(|rows| kept.entry(rows, stamp.clone(), policy));
                     if let Some(entry) = &entry {
-                        self.note(kept, stamp, policy, at + policy.ttl);
+                        self.note_read(kept, stamp, policy, at + policy.ttl);
                         self.keep(cache, kept, entry.clone(), policy).await;
                     }
                     leader.land(entry);

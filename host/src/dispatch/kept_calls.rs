@@ -13,6 +13,7 @@ use serde_json::Value as Json;
 use crate::cache::Digest;
 use crate::cache::Metadata;
 use crate::call::Call;
+use crate::call::ClientFeatures;
 use crate::capability::Services;
 use crate::capability::call_reads::CallRead;
 use crate::config::CacheScope;
@@ -60,8 +61,9 @@ pub(super) fn key(call: &Call, target: &ToolEntry, arguments: &Map<String, Json>
     };
     let arguments = serde_json::to_vec(arguments).unwrap_or_default();
     let (plugin, tool) = (target.plugin.id(), &target.tool.local_name);
-    let features = format!("{:?}", call.features);
-    let parts = [caller.as_bytes(), plugin.as_bytes(), tool.as_bytes(), &arguments, features.as_bytes()];
+    let ClientFeatures { form, url, sampling, roots } = call.features;
+    let features = [form, url, sampling, roots].map(u8::from);
+    let parts = [caller.as_bytes(), plugin.as_bytes(), tool.as_bytes(), &arguments, &features];
     parts.into_iter().fold(Digest::builder(PURPOSE), |digest, part| digest.part(part)).finish()
 }
 
@@ -84,16 +86,24 @@ impl KeptCalls {
             }
         }
         cache.count_answer();
+        for read in &answer.reads {
+            read.kept.worth().asked();
+            read.kept.worth().found();
+        }
         Some(answer.content.clone())
     }
 
-    /// Keeps an answer that came from these reads and from nothing else.
+    /// Keeps an answer that came from these reads and from nothing else, once their rows were found: what is asked only once is kept as
+    /// rows alone.
     pub(super) fn keep(&self, services: &Services, key: Digest, from: (u64, u64), content: &[Content], reads: Vec<CallRead>) {
         let small = content.iter().all(|piece| match piece {
             Content::Rows(output) => output.next.is_none() && output.rows.held_bytes() <= ANSWER_BYTES,
             Content::Text(text) => text.len() <= ANSWER_BYTES,
             _ => false,
         });
+        if !reads.iter().all(|read| read.was_found) {
+            return;
+        }
         let Some(until) = reads.iter().map(|read| read.until).min() else { return };
         let in_memory = services.cache.as_ref().is_some_and(|cache| reads.iter().all(|read| cache.has_memory(read.policy.tiers)));
         if small && in_memory && version(services) == from {

@@ -4,7 +4,6 @@
 //! parameters, the limits at which rows are cut, and the settings of the session. Rows are kept as the database gave them;
 //! what hooks make of them is made anew each time.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -17,6 +16,7 @@ use crate::cache::Cache;
 use crate::cache::Digest;
 use crate::cache::Entry;
 use crate::cache::Stamp;
+use crate::cache::Worth;
 use crate::call::Call;
 use crate::config::CacheScope;
 use crate::database::Database;
@@ -24,6 +24,7 @@ use crate::database::cacheable::Cacheability;
 use crate::database::rows::RowLimits;
 use crate::database::rows::RowSet;
 use crate::database::setup::Setup;
+use crate::database::statement::normalised::Normalised;
 use crate::database::statement::normalised::normalised;
 use crate::database::value::Value;
 use crate::database::versions::touched::Dependencies;
@@ -44,6 +45,8 @@ pub struct Kept {
     local: Vec<u8>,
     tables: Arc<[String]>,
     label: Arc<str>,
+    /// What looking for rows of such statements has brought.
+    worth: Arc<Worth>,
     /// The stamp for a policy, once it was asked for.
     stamp: Mutex<Option<(KeepPolicy, Option<Stamp>)>>,
     /// What a hook was given last.
@@ -68,9 +71,11 @@ impl std::fmt::Debug for Kept {
 }
 
 impl Kept {
-    /// The place of this statement's rows in the cache; none when they may not be kept, or not now.
+    /// The place of this statement's rows in the cache; none when they may not be kept, or not now, or when looking for them is not
+    /// worth it.
     pub async fn of(
         call: &Call,
+        cache: &Cache,
         database: &Arc<Database>,
         asking: &Asking,
         limits: RowLimits,
@@ -83,14 +88,14 @@ impl Kept {
         }
         let Cacheability::Yes(dependencies) = database.dependencies(call, &asking.statement, &asking.parameters).await else { return None };
         let local = database.versions().stamp(&dependencies)?.to_bytes();
-        let label = normalised(&asking.statement);
+        let Normalised { text: label, shape } = normalised(&asking.statement);
         let config = database.config();
         let mut digest = Digest::builder(PURPOSE);
         digest = digest.part(match scope {
             CacheScope::Caller => call.caller.as_str().as_bytes(),
             CacheScope::Everyone => b"",
         });
-        digest = digest.part(config.name.as_str().as_bytes()).part(config.place().as_bytes()).part(label.as_bytes());
+        digest = digest.part(config.name.as_str().as_bytes()).part(database.place().as_bytes()).part(label.as_bytes());
         digest = digest.part(&limits.rows.to_le_bytes()).part(&limits.bytes.to_le_bytes());
         digest = digest.part(&setup.statements().len().to_le_bytes());
         for statement in setup.statements() {
@@ -100,14 +105,13 @@ impl Kept {
             digest = part_of(value, |kind, bytes| digest.part(&[kind]).part(bytes));
         }
         let digest = digest.finish();
-        let mut name = String::with_capacity(64);
-        for byte in digest.as_bytes() {
-            // Writing to a `String` cannot fail.
-            let _ = write!(name, "{byte:02x}");
+        let worth = cache.worth(&config.name, &shape);
+        if !cache.wants(&worth, &digest) {
+            return None;
         }
         let tables: Vec<String> = dependencies.tables().map(str::to_owned).collect();
         Some(Self {
-            name: name.into(),
+            name: digest.to_hex(),
             digest,
             database: database.clone(),
             dependencies,
@@ -115,6 +119,7 @@ impl Kept {
             local,
             tables: tables.into(),
             label: label.into(),
+            worth,
             stamp: Mutex::default(),
             found: Mutex::default(),
         })
@@ -128,6 +133,11 @@ impl Kept {
     /// The key itself.
     pub fn digest(&self) -> &Digest {
         &self.digest
+    }
+
+    /// What looking for rows of such statements has brought.
+    pub fn worth(&self) -> &Worth {
+        &self.worth
     }
 
     /// The versions of the tables as this policy wants them told, from before anything was sent; none when they cannot be told.

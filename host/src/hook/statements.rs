@@ -112,6 +112,7 @@ impl Subject for Asking {
         (filter.databases.is_empty() || filter.databases.iter().any(|name| name == self.database.as_str()))
             && (filter.statements.is_empty() || filter.statements.iter().any(|wanted| wanted == kind))
             && (filter.tables.is_empty() || self.statement.tables.is_empty() || filter.tables.iter().any(named))
+            && (!filter.with_cache_key || self.kept.is_some())
     }
 }
 

@@ -112,6 +112,7 @@ impl Place<'_> {
                 statements: declaration.statements.clone(),
                 tables: declaration.tables.clone(),
                 tools: declaration.tools.clone(),
+                with_cache_key: declaration.with_cache_key,
             },
             hook: Arc::new(hook),
             breaker: Arc::new(Breaker::default()),

@@ -128,6 +128,9 @@ pub struct HookDeclaration {
     /// Tools that it is asked about, with `*` for any characters; all by default.
     #[serde(default)]
     pub tools: Vec<String>,
+    /// Whether it is asked only about statements that have a key to the cache; of providers on `before-query`.
+    #[serde(default)]
+    pub with_cache_key: bool,
     /// Why, in words for the operator.
     pub reason: String,
 }
@@ -203,6 +206,9 @@ impl HookDeclaration {
         }
         if let Some(unknown) = self.statements.iter().find(|name| !["read", "write", "admin"].contains(&name.as_str())) {
             return Some(format!("`statements` has `{unknown}`; there are read, write, admin"));
+        }
+        if self.with_cache_key && (self.event, self.kind) != (HookEvent::BeforeQuery, Kind::Provide) {
+            return Some("`with-cache-key` is for providers on `before-query`: nobody else is shown a key".into());
         }
         if !is_plain_text(&self.reason, 512) {
             return Some(format!("the `reason` of the hook on `{event}` is empty, too long, or has invisible or control characters"));

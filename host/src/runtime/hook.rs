@@ -16,6 +16,8 @@ use super::hook_answer;
 use super::kept_instances::Keeping;
 use super::kept_instances::KeptInstances;
 use super::kept_instances::Started;
+use super::standing::Question;
+use super::standing::Standing;
 use crate::bindings::exports::tidegate::plugin::query_hooks;
 use crate::bindings::tidegate::plugin::hook as contract;
 use crate::call::Call;
@@ -82,6 +84,7 @@ pub struct GuestHook {
     slots: HookSlots,
     /// Where instances are kept; none when every question gets a new one.
     kept: Option<Arc<KeptInstances>>,
+    standing: Arc<Standing>,
 }
 
 impl GuestHook {
@@ -95,7 +98,7 @@ impl GuestHook {
         per_caller: bool,
     ) -> Self {
         let kept = per_caller.then(|| KeptInstances::new(Keeping::default(), slots.kept.clone()));
-        Self { component, guest, services: services.for_hooks(), reads, kept, slots }
+        Self { component, guest, services: services.for_hooks(), reads, kept, slots, standing: Arc::default() }
     }
 
     /// An instance for this caller: a kept one, or a new one.
@@ -170,7 +173,8 @@ macro_rules! ask {
             match answered {
                 Err(error) => Err($self.failed(&started, &error)),
                 Ok(answer) => {
-                    let verdict = $translate(answer, started.store.data_mut())?;
+                    let is_first = started.is_first();
+                    let verdict = $translate(answer, is_first, started.store.data_mut())?;
                     $self.keep($call, started);
                     Ok(verdict)
                 }
@@ -198,7 +202,7 @@ impl Hook<Asking> for GuestHook {
                 question,
                 query_hooks,
                 |guest, store| guest.call_before_query(store, asked(how), &statement).await,
-                hook_answer::before_query
+                |verdict, _, state: &mut State| hook_answer::before_query(verdict, state)
             )
         })
     }
@@ -218,7 +222,7 @@ impl Hook<Ran> for GuestHook {
                     let outcome = hook_answer::outcome(subject, reads, store.data_mut())?;
                     guest.call_after_query(store, asked(how), &statement, &outcome).await
                 },
-                hook_answer::after_query
+                |verdict, _, state: &mut State| hook_answer::after_query(verdict, state)
             )
         })
     }
@@ -235,7 +239,7 @@ impl Hook<Failed> for GuestHook {
                 HookQuestion::default(),
                 query_hooks,
                 |guest, store| guest.call_on_error(store, asked(how), &statement, &error).await,
-                |advice, _: &mut State| Ok::<_, Fault>(hook_answer::advice(how.kind, advice))
+                |advice, _, _: &mut State| Ok::<_, Fault>(hook_answer::advice(how.kind, advice))
             )
         })
     }
@@ -256,7 +260,7 @@ impl Hook<Connecting> for GuestHook {
                 HookQuestion::default(),
                 query_hooks,
                 |guest, store| guest.call_on_connect(store, &connection).await,
-                |verdict, _: &mut State| Ok::<_, Fault>(hook_answer::on_connect(verdict))
+                |verdict, _, _: &mut State| Ok::<_, Fault>(hook_answer::on_connect(verdict))
             )
         })
     }
@@ -265,15 +269,27 @@ impl Hook<Connecting> for GuestHook {
 impl Hook<Calling> for GuestHook {
     fn ask<'a>(&'a self, call: &'a Call, subject: &'a Calling, how: Asked) -> Answered<'a, Calling> {
         Box::pin(async move {
-            let event = hook_answer::call(subject, self.reads.arguments, self.caller(call));
             let reads = self.reads;
+            // Who is shown more is asked about each call.
+            let question = (!reads.arguments && !reads.caller).then(|| Question::of(subject, how));
+            if let Some(verdict) = question.as_ref().and_then(|question| self.standing.find(question)) {
+                return Ok(verdict);
+            }
+            let event = hook_answer::call(subject, reads.arguments, self.caller(call));
+            let translate = |verdict, is_first, state: &mut State| {
+                let verdict = hook_answer::before_call(verdict, reads, state)?;
+                if let Some(question) = question {
+                    self.standing.keep(question, &verdict, is_first, state);
+                }
+                Ok::<_, Fault>(verdict)
+            };
             ask!(
                 self,
                 call,
                 HookQuestion::default(),
                 call_hooks,
                 |guest, store| guest.call_before_call(store, asked(how), &event).await,
-                |verdict, state: &mut State| hook_answer::before_call(verdict, reads, state)
+                translate
             )
         })
     }
@@ -293,7 +309,7 @@ impl Hook<Called> for GuestHook {
                     let outcome = hook_answer::called(subject, reads, store.data_mut())?;
                     guest.call_after_call(store, asked(how), &event, &outcome).await
                 },
-                |verdict, state: &mut State| hook_answer::after_call(verdict, reads, state)
+                |verdict, _, state: &mut State| hook_answer::after_call(verdict, reads, state)
             )
         })
     }

@@ -67,6 +67,11 @@ impl Started {
         let first_bytes = store.data().meter.bytes();
         Self { store, instance, query_hooks: None, call_hooks: None, uses: 0, first_bytes }
     }
+
+    /// Whether it has answered nothing yet.
+    pub(super) fn is_first(&self) -> bool {
+        self.uses == 0
+    }
 }
 
 /// An instance that waits for the next call of its caller.

@@ -500,7 +500,7 @@ pub(crate) mod cache {
 
     pub(crate) fn read_figures() -> Figures {
         let entries = state().borrow().cached.len() as u64;
-        Figures { tiers: Vec::new(), hits: 0, misses: 0, kept: entries, stale: 0, collapsed: 0, too_large: 0 }
+        Figures { tiers: Vec::new(), hits: 0, misses: 0, kept: entries, stale: 0, collapsed: 0, too_large: 0, passed_over: 0 }
     }
 }
 

@@ -36,6 +36,7 @@ impl Tool for GetCacheStats {
             "stale": figures.stale,
             "collapsed": figures.collapsed,
             "too_large": figures.too_large,
+            "passed_over": figures.passed_over,
             "tiers": figures.tiers.iter().map(tier).collect::<Vec<_>>(),
         });
         Ok(Content::json(&stats)?.into())

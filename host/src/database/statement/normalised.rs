@@ -1,20 +1,30 @@
-//! One text for statements that differ in blank space only, to be a key by.
+//! One text for statements that differ in blank space only, to be a key by; and one for those that differ in values, to be counted by.
 
 use super::Statement;
 use super::lexer;
 use super::lexer::Token;
 use super::lexer::TokenKind;
 
-/// The text of a statement with every run of blank space folded into one space, without comments before and after it. Keywords,
-/// names, literals and other comments stay as they are written.
-///
-/// The name that SQLite and the MySQL family give to a column without an alias is its text; statements that become the same here may
-/// differ in the blank space of such a name, and in nothing else.
-pub fn normalised(statement: &Statement) -> String {
+/// The two texts of a statement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Normalised {
+    /// Its text with every run of blank space folded into one space, without comments before and after it. Keywords, names, literals
+    /// and other comments stay as they are written.
+    ///
+    /// The name that SQLite and the MySQL family give to a column without an alias is its text; statements that become the same here may
+    /// differ in the blank space of such a name, and in nothing else.
+    pub text: String,
+    /// The same with `?` for every literal and without comments: what it has in common with statements that ask for other values.
+    pub shape: String,
+}
+
+/// Folds a statement.
+pub fn normalised(statement: &Statement) -> Normalised {
     let text = &*statement.text;
     // The text of a judged statement can be split; if not, it is its own key.
-    let Ok(tokens) = lexer::tokens(text, statement.engine) else { return text.to_owned() };
+    let Ok(tokens) = lexer::tokens(text, statement.engine) else { return Normalised { text: text.to_owned(), shape: text.to_owned() } };
     let mut folded = String::with_capacity(text.len());
+    let mut shape = String::with_capacity(text.len());
     let mut before: Option<&Token<'_>> = None;
     for token in &tokens {
         if let Some(before) = before {
@@ -29,11 +39,16 @@ pub fn normalised(statement: &Statement) -> String {
                 gap if strings && gap.contains(['\n', '\r']) => folded.push('\n'),
                 _ => folded.push(' '),
             }
+            if !gap.is_empty() {
+                shape.push(' ');
+            }
         }
-        folded.push_str(&text[token.start..token.end]);
+        let written = &text[token.start..token.end];
+        folded.push_str(written);
+        shape.push_str(if matches!(token.kind, TokenKind::Text | TokenKind::Number) { "?" } else { written });
         before = Some(token);
     }
-    folded
+    Normalised { text: folded, shape }
 }
 
 #[cfg(test)]
@@ -43,7 +58,7 @@ mod tests {
 
     #[track_caller]
     fn check(engine: EngineKind, text: &str, wanted: &str) {
-        assert_eq!(normalised(&Statement::parse(text, engine).unwrap()), wanted);
+        assert_eq!(normalised(&Statement::parse(text, engine).unwrap()).text, wanted);
     }
 
     #[test]
@@ -59,7 +74,7 @@ mod tests {
 
     #[test]
     fn statements_with_other_tokens_stay_apart() {
-        let of = |text: &str| normalised(&Statement::parse(text, EngineKind::Postgres).unwrap());
+        let of = |text: &str| normalised(&Statement::parse(text, EngineKind::Postgres).unwrap()).text;
         for (one, other) in [
             ("select 1, 2", "select 1 ,2"),
             ("select 'a'", "select 'A'"),
@@ -69,5 +84,14 @@ mod tests {
         ] {
             assert_ne!(of(one), of(other), "{one} and {other}");
         }
+    }
+
+    #[test]
+    fn statements_that_ask_for_other_values_have_one_shape() {
+        let of = |text: &str| normalised(&Statement::parse(text, EngineKind::Postgres).unwrap()).shape;
+        let shape = of("select name from people where id = 17 and city = 'Ulm' /* b */ limit $1");
+        assert_eq!(shape, "select name from people where id = ? and city = ? limit $1");
+        assert_eq!(shape, of("select  name from people where id = 4 and city = $$x$$ limit $1"));
+        assert_ne!(shape, of("select nick from people where id = 17 and city = 'Ulm' limit $1"));
     }
 }

@@ -1,13 +1,17 @@
-//! A guest whose hook leaves marks in its memory and tells of those that it finds: who was served before, and how often.
+//! A guest whose hooks leave marks in their memory and tell of those that they find: who or what was served before, and how often.
 
 use std::sync::Mutex;
 
+use tidegate_plugin::CallHooks;
 use tidegate_plugin::QueryHooks;
 use tidegate_plugin::hook::Asked;
+use tidegate_plugin::hook::BeforeCall;
 use tidegate_plugin::hook::BeforeQuery;
+use tidegate_plugin::hook::Call;
 use tidegate_plugin::hook::Statement;
+use tidegate_plugin::log;
 
-/// Callers that this instance served, in order.
+/// Callers, or tools, that this instance served, in order.
 static SERVED: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 /// What it takes when it is told to grow.
@@ -31,4 +35,16 @@ impl QueryHooks for Hooks {
     }
 }
 
-tidegate_plugin::export!(query_hooks: Hooks);
+impl CallHooks for Hooks {
+    fn before_call(_: Asked, call: &Call) -> BeforeCall {
+        let mut served = SERVED.lock().expect("nobody panics while holding it");
+        let before = served.join(" ");
+        served.push(call.tool.clone());
+        if call.tool == "explain_query" {
+            log::debug("it asks the host for something");
+        }
+        BeforeCall::Refuse(format!("served [{before}]"))
+    }
+}
+
+tidegate_plugin::export!(query_hooks: Hooks, call_hooks: Hooks);
