@@ -42,6 +42,12 @@ impl Place {
         &self.database
     }
 
+    /// Its transaction, when it is in one.
+    #[must_use]
+    pub fn transaction(&self) -> Option<&Transaction> {
+        self.transaction.as_ref()
+    }
+
     /// Runs one reading statement.
     ///
     /// # Errors

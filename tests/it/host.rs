@@ -353,6 +353,11 @@ impl Answer {
         text.collect::<Vec<_>>().join("\n")
     }
 
+    /// Its texts, one for each piece.
+    pub(crate) fn texts(&self) -> Vec<String> {
+        self.0.content.iter().filter_map(|block| block.as_text()).map(|text| text.text.clone()).collect()
+    }
+
     /// What its text is as JSON; a failed call fails the test.
     pub(crate) fn json(&self) -> Value {
         assert_ne!(self.0.is_error, Some(true), "the call failed: {}", self.text());

@@ -20,6 +20,7 @@ mod package;
 mod plugins_index;
 mod plugins_install;
 mod protocol;
+mod records;
 mod statements;
 mod tidy;
 mod tool_instances;
