@@ -25,6 +25,7 @@ pub mod registry;
 mod request;
 #[cfg(test)]
 mod sample;
+mod schema_work;
 pub mod source;
 #[cfg(test)]
 mod specimen;
