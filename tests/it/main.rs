@@ -4,6 +4,7 @@
 
 mod cache;
 mod commands;
+mod compiled_code;
 mod confirmations;
 mod database;
 mod example_plugins;
@@ -14,13 +15,16 @@ mod hooks;
 mod host;
 mod jobs;
 mod keeping;
+mod killed_installs;
 mod languages;
+mod neighbours;
 mod outgoing_http;
 mod package;
 mod plugins_index;
 mod plugins_install;
 mod protocol;
 mod statements;
+mod strangers;
 mod tidy;
 mod tool_instances;
 mod transactions;
