@@ -30,7 +30,9 @@ impl Kept {
     async fn install(&self, author: &Author) -> Ended {
         let mut command = self.command();
         command.args(["plugin", "install"]).arg(author.published());
-        command.args(["--publisher-key", &author.key, "--yes", "--deny", "databases", "--plugins-dir"]).arg(self.folder.path().join("plugins"));
+        command
+            .args(["--publisher-key", &author.key, "--yes", "--deny", "databases", "--plugins-dir"])
+            .arg(self.folder.path().join("plugins"));
         command.env("TIDEGATE_LOG", "warn");
         run(command).await
     }

@@ -91,7 +91,9 @@ async fn what_a_person_does_not_see_is_in_no_text_of_an_installed_plugin() {
 
     // In the manifest it is refused before it is signed, and after it was signed by somebody who left that out.
     let (author, source) = (Author::new().await, author.published());
-    for (what, hidden) in [("Reads and changes.", "Reads\u{200b} and changes."), ("Installs", "Inst\u{202e}alls"), ("Reads.", "Reads.\u{e0041}")] {
+    for (what, hidden) in
+        [("Reads and changes.", "Reads\u{200b} and changes."), ("Installs", "Inst\u{202e}alls"), ("Reads.", "Reads.\u{e0041}")]
+    {
         author.publish(Edition { version: "1.0.0", letter: 'A', more: "" }).await;
         let manifest = author.published().join("plugin.toml");
         let text = std::fs::read_to_string(&manifest).unwrap();
@@ -115,7 +117,11 @@ async fn nobody_takes_the_name_of_another_tool_or_plugin() {
     let host = Host::new().plugins(&machine.plugins()).database("main", "sqlite::memory:", "");
     if code == Some(0) {
         let ended = host.run(&["tools"]).await;
-        assert!(ended.code == Some(3) && ended.stderr.contains("`execute_select` is already offered by plugin `query`"), "{}", ended.stderr);
+        assert!(
+            ended.code == Some(3) && ended.stderr.contains("`execute_select` is already offered by plugin `query`"),
+            "{}",
+            ended.stderr
+        );
         machine.done(&["remove", "example.org/execute"]).await;
     } else {
         assert!(text.contains("execute_select"), "{text}");
@@ -146,7 +152,16 @@ async fn names_that_climb_out_of_their_folder_are_no_names() {
         let text = machine.refused(&["install", published.to_str().unwrap(), "--allow-unsigned", "--yes", "--deny", "databases"]).await;
         assert!(text.contains("component.file"), "{name}: {text}");
     }
-    for id in ["../../evil", "example.org/../evil", "/evil", "example.org/", "example.org/a/b", "Example.org/evil", "example.org/e\u{131}vil", "."] {
+    for id in [
+        "../../evil",
+        "example.org/../evil",
+        "/evil",
+        "example.org/",
+        "example.org/a/b",
+        "Example.org/evil",
+        "example.org/e\u{131}vil",
+        ".",
+    ] {
         std::fs::write(published.join("plugin.toml"), good.replacen(ID, id, 1)).unwrap();
         let text = machine.refused(&["install", published.to_str().unwrap(), "--allow-unsigned", "--yes", "--deny", "databases"]).await;
         assert!(text.contains("id"), "{id}: {text}");
@@ -173,7 +188,13 @@ async fn files_that_end_early_or_hold_anything_are_told_and_nothing_of_them_runs
             }
             std::fs::write(source.join(file), &bad).unwrap();
             let ended = machine.plugin(&arguments).await;
-            assert!(ended.code == Some(1) && !ended.stderr.contains("panicked"), "{file}, {} bytes: {:?} {}", bad.len(), ended.code, ended.stderr);
+            assert!(
+                ended.code == Some(1) && !ended.stderr.contains("panicked"),
+                "{file}, {} bytes: {:?} {}",
+                bad.len(),
+                ended.code,
+                ended.stderr
+            );
         }
         std::fs::write(source.join(file), good).unwrap();
     }
@@ -188,7 +209,8 @@ async fn nothing_gets_from_one_caller_to_another_through_what_a_plugin_keeps_cou
     let packages = source::packages(&config, &[]).map_err(|(_, error)| error).unwrap();
     let cache = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache");
     let services = Services { storage: std::sync::Arc::new(Storage::new(Some(folder.path().join("state")))), ..Services::default() };
-    let dispatcher = Dispatcher::start(services, packages, &DispatchOptions { cache: Some(cache), ..DispatchOptions::default() }).await.unwrap();
+    let dispatcher =
+        Dispatcher::start(services, packages, &DispatchOptions { cache: Some(cache), ..DispatchOptions::default() }).await.unwrap();
     let ask = async |caller: &str, tool: &str, arguments: Value| {
         let call = Call::new(Caller::named(caller), Duration::from_secs(60));
         let request = ToolRequest { name: tool.into(), arguments: arguments.as_object().unwrap().clone(), round: Round::default() };

@@ -325,7 +325,10 @@ mod tests {
             (tool("a", "x", json!({"type": "object", "properties": {"a": {"description": "see\u{200b}"}}})), "invisible"),
             (tool("a", "x", json!({"type": "object", "properties": {"a\u{202e}": {}}})), "invisible"),
             (tool("a", "x", json!({"type": "object", "properties": {"a": {"pattern": "^(?=(a+)+$)b"}}})), "not valid JSON Schema"),
-            (tool("a", "x", json!({"type": "object", "properties": {"a": {"pattern": "((a{1000}){1000}){1000}"}}})), "not valid JSON Schema"),
+            (
+                tool("a", "x", json!({"type": "object", "properties": {"a": {"pattern": "((a{1000}){1000}){1000}"}}})),
+                "not valid JSON Schema",
+            ),
             (tool("a", "x", json!({"type": "object", "description": "x".repeat(70_000)})), "bytes"),
         ];
         for (definition, expected) in cases {

@@ -208,7 +208,10 @@ mod tests {
         let cases = [
             (json!({ "$ref": "#" }), "without end"),
             (json!({ "allOf": [here] }), "without end"),
-            (json!({ "$ref": "#/$defs/a", "$defs": { "a": { "$ref": "#/$defs/b" }, "b": { "not": { "$ref": "#/$defs/a" } } } }), "without end"),
+            (
+                json!({ "$ref": "#/$defs/a", "$defs": { "a": { "$ref": "#/$defs/b" }, "b": { "not": { "$ref": "#/$defs/a" } } } }),
+                "without end",
+            ),
             (chain(30, twice), "applies more than"),
             (chain(30, twice_inside), "applies more than"),
             (chain(100, once), "one inside the other"),

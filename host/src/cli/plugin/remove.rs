@@ -40,7 +40,9 @@ pub(super) async fn run(options: &Options) -> Result<(), Failure> {
         })?;
     }
     if options.json {
-        output::json(&json!({ "id": entry.id, "version": entry.running.version, "data": if options.keep_data { "kept" } else { "removed" } }));
+        output::json(
+            &json!({ "id": entry.id, "version": entry.running.version, "data": if options.keep_data { "kept" } else { "removed" } }),
+        );
     } else {
         let data = if options.keep_data { "; what it stored is kept" } else { " and what it stored" };
         let with = if options.keep_data { "with its files and grants" } else { "with its files, its grants" };
