@@ -13,15 +13,14 @@ use tidegate_plugin::Rows;
 use tidegate_plugin::Tool;
 use tidegate_plugin::ToolError;
 use tidegate_plugin::ToolResult;
+use tidegate_plugin::confirm;
+use tidegate_plugin::confirm::Run;
 use tidegate_plugin::database_read;
 use tidegate_plugin::database_read::StatementKind;
 use tidegate_plugin::database_write::BatchError;
 use tidegate_plugin::database_write::Execution;
 use tidegate_plugin::database_write::Statement;
-
-use crate::confirm;
-use crate::confirm::Run;
-use crate::place::Place;
+use tidegate_plugin::place::Place;
 
 /// All statements together return at most this many rows; what is over is marked as cut.
 const MAX_ROWS: usize = 1_000;

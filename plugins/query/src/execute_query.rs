@@ -13,16 +13,16 @@ use tidegate_plugin::RowFormat;
 use tidegate_plugin::Tool;
 use tidegate_plugin::ToolError;
 use tidegate_plugin::ToolResult;
+use tidegate_plugin::confirm;
+use tidegate_plugin::confirm::Run;
 use tidegate_plugin::database_read;
 use tidegate_plugin::database_read::Inspection;
 use tidegate_plugin::database_read::Options;
 use tidegate_plugin::database_read::StatementKind;
 use tidegate_plugin::database_write::Execution;
+use tidegate_plugin::place::Place;
 
-use crate::confirm;
-use crate::confirm::Run;
 use crate::fetch_rows::FetchRows;
-use crate::place::Place;
 
 /// Arguments of `execute_query`.
 #[derive(Deserialize, JsonSchema)]

@@ -11,9 +11,9 @@ use tidegate_plugin::RowFormat;
 use tidegate_plugin::Tool;
 use tidegate_plugin::ToolResult;
 use tidegate_plugin::database_read::Options;
+use tidegate_plugin::place::Place;
 
 use crate::fetch_rows::FetchRows;
-use crate::place::Place;
 
 /// Arguments of `execute_select`.
 #[derive(Deserialize, JsonSchema)]

@@ -11,8 +11,7 @@ use tidegate_plugin::RowFormat;
 use tidegate_plugin::Tool;
 use tidegate_plugin::ToolResult;
 use tidegate_plugin::database_read::Options;
-
-use crate::place::Place;
+use tidegate_plugin::place::Place;
 
 /// Arguments of `explain_query`.
 #[derive(Deserialize, JsonSchema)]

@@ -1,27 +1,31 @@
 //! Where a statement runs: in a database by itself, or in a transaction of an earlier call.
 
-use tidegate_plugin::DatabaseError;
-use tidegate_plugin::Rows;
-use tidegate_plugin::ToolError;
-use tidegate_plugin::Value;
-use tidegate_plugin::database_admin;
-use tidegate_plugin::database_read;
-use tidegate_plugin::database_read::Options;
-use tidegate_plugin::database_write;
-use tidegate_plugin::database_write::BatchError;
-use tidegate_plugin::database_write::Execution;
-use tidegate_plugin::database_write::Statement;
-use tidegate_plugin::transaction::Transaction;
+use crate::database_admin;
+use crate::database_read;
+use crate::database_read::Options;
+use crate::database_write;
+use crate::database_write::BatchError;
+use crate::database_write::Execution;
+use crate::database_write::Statement;
+use crate::rows::Rows;
+use crate::tool::ToolError;
+use crate::transaction::Transaction;
+use crate::types::DatabaseError;
+use crate::types::Value;
 
 /// Where a statement runs.
-pub(crate) struct Place {
+pub struct Place {
     database: String,
     transaction: Option<Transaction>,
 }
 
 impl Place {
     /// The place that the arguments `database` and `transaction` name.
-    pub(crate) fn find(database: String, transaction: Option<&str>) -> Result<Self, ToolError> {
+    ///
+    /// # Errors
+    ///
+    /// A transaction that is over, or in another database.
+    pub fn find(database: String, transaction: Option<&str>) -> Result<Self, ToolError> {
         let Some(handle) = transaction else { return Ok(Self { database, transaction: None }) };
         let transaction = Transaction::attach(handle)?;
         let own = transaction.describe()?.database;
@@ -34,12 +38,16 @@ impl Place {
     }
 
     /// Its database; empty for the only one there is.
-    pub(crate) fn database(&self) -> &str {
+    pub fn database(&self) -> &str {
         &self.database
     }
 
     /// Runs one reading statement.
-    pub(crate) fn query(&self, sql: &str, parameters: &[Value], options: Options) -> Result<Rows, DatabaseError> {
+    ///
+    /// # Errors
+    ///
+    /// As [`database_read::query`].
+    pub fn query(&self, sql: &str, parameters: &[Value], options: Options) -> Result<Rows, DatabaseError> {
         match &self.transaction {
             None => database_read::query(&self.database, sql, parameters, options),
             Some(transaction) => database_read::query_in(transaction, sql, parameters, options),
@@ -47,7 +55,11 @@ impl Place {
     }
 
     /// Shows how the engine would run a statement.
-    pub(crate) fn explain(&self, sql: &str, parameters: &[Value], analyze: bool, options: Options) -> Result<Rows, DatabaseError> {
+    ///
+    /// # Errors
+    ///
+    /// As [`database_read::explain`].
+    pub fn explain(&self, sql: &str, parameters: &[Value], analyze: bool, options: Options) -> Result<Rows, DatabaseError> {
         match &self.transaction {
             None => database_read::explain(&self.database, sql, parameters, analyze, options),
             Some(transaction) => database_read::explain_in(transaction, sql, parameters, analyze, options),
@@ -55,7 +67,11 @@ impl Place {
     }
 
     /// Runs one statement that changes rows.
-    pub(crate) fn execute(
+    ///
+    /// # Errors
+    ///
+    /// As [`database_write::execute`].
+    pub fn execute(
         &self,
         sql: &str,
         parameters: &[Value],
@@ -69,7 +85,11 @@ impl Place {
     }
 
     /// Runs one statement that changes schema, roles or settings.
-    pub(crate) fn administer(
+    ///
+    /// # Errors
+    ///
+    /// As [`database_admin::execute`].
+    pub fn administer(
         &self,
         sql: &str,
         parameters: &[Value],
@@ -83,7 +103,11 @@ impl Place {
     }
 
     /// Runs statements that change rows, all or none of them.
-    pub(crate) fn batch(
+    ///
+    /// # Errors
+    ///
+    /// As [`database_write::batch`].
+    pub fn batch(
         &self,
         statements: &[Statement],
         timeout_ms: Option<u32>,
