@@ -127,7 +127,7 @@ pub struct Guest {
     pub limits: GuestLimits,
 }
 
-/// Limits of one call of a guest.
+/// Limits of one call of a guest, and on how many run at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GuestLimits {
     /// Bytes of all its memories and tables together; default 64 MiB.
@@ -142,6 +142,8 @@ pub struct GuestLimits {
     pub crossing_bytes: usize,
     /// Row sets held at once; default 64.
     pub row_sets: usize,
+    /// Calls that run at once, default 16; `None` leaves it to the host's limit on all calls, as for what is part of the program.
+    pub concurrency: Option<usize>,
 }
 
 impl Default for GuestLimits {
@@ -153,6 +155,7 @@ impl Default for GuestLimits {
             host_calls: 10_000,
             crossing_bytes: 16 << 20,
             row_sets: 64,
+            concurrency: Some(16),
         }
     }
 }

@@ -127,6 +127,10 @@ pub fn run() -> ExitCode {
     }
 }
 
+/// Turns of tasks after which a busy thread looks for what came over the network. A guest that computes fills its turn, and of the
+/// default, 61 turns, others would wait for more than a tenth of a second before anybody reads what they sent.
+const TURNS_UNTIL_EVENTS: u32 = 5;
+
 fn start(arguments: Arguments) -> Result<(), Failure> {
     provider::install();
     let format = match arguments.log_format {
@@ -137,6 +141,8 @@ fn start(arguments: Arguments) -> Result<(), Failure> {
     telemetry::start(format, filter.as_deref().unwrap_or(arguments.command.default_log()))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        .event_interval(TURNS_UNTIL_EVENTS)
+        .global_queue_interval(TURNS_UNTIL_EVENTS)
         .build()
         .map_err(|error| Failure::new(Exit::Failed, format!("no threads could be started: {error}")))?;
     runtime.block_on(async {

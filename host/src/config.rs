@@ -330,6 +330,8 @@ pub struct PluginLimits {
     pub cpu_time: Option<Duration>,
     /// Time in all, what it waits for included; default the call's own limit.
     pub wall_time: Option<Duration>,
+    /// Calls that run at once; default 16, and the host's limit for what is part of the program.
+    pub concurrency: Option<u32>,
 }
 
 /// Something that hooks are asked about.

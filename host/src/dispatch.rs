@@ -236,7 +236,7 @@ impl Dispatcher {
     ///
     /// # Errors
     ///
-    /// `Unknown`, `Busy` and `InvalidArguments` come before any guest code has run.
+    /// `Unknown`, `Busy`, `PluginBusy` and `InvalidArguments` come before any guest code has run.
     pub async fn call(&self, call: &Call, request: ToolRequest) -> Result<Outcome<Vec<Content>>, CallError> {
         let started = Instant::now();
         let plugins = self.registry.snapshot();
@@ -244,6 +244,8 @@ impl Dispatcher {
         let target = plugins.find_tool(&request.name).ok_or_else(unknown)?;
         let arguments = Json::Object(request.arguments);
         target.tool.check_arguments(&arguments)?;
+        // First, so that what waits for a slow plugin holds no place that others could have.
+        let _turn = target.plugin.turns.take(call, target.plugin.id()).await?;
         let _permit = self.admission.acquire(call).await?;
 
         let plugin = &target.plugin;
@@ -353,6 +355,7 @@ impl Dispatcher {
         let plugins = self.registry.snapshot();
         let unknown = || CallError::Unknown { what: "resource", name: request.uri.clone() };
         let plugin = plugins.find_resource(&request.uri).ok_or_else(unknown)?;
+        let _turn = plugin.turns.take(call, plugin.id()).await?;
         let _permit = self.admission.acquire(call).await?;
         let (result, announced) = plugin.component.read_resource(call, &plugin.guest, &self.services, &request.uri, &request.round).await;
         self.announce(plugin, announced).await;
@@ -380,6 +383,7 @@ impl Dispatcher {
         if let Some(missing) = definition.arguments.iter().find(|argument| argument.required && !given(&argument.name)) {
             return Err(CallError::InvalidArguments(format!("the argument `{}` is missing", missing.name)));
         }
+        let _turn = plugin.turns.take(call, plugin.id()).await?;
         let _permit = self.admission.acquire(call).await?;
         let (result, announced) =
             plugin.component.get_prompt(call, &plugin.guest, &self.services, local_name, request.arguments, &request.round).await;
@@ -407,6 +411,7 @@ impl Dispatcher {
                 plugins.find_template(uri).or_else(|| plugins.find_resource(uri)).ok_or(unknown)?
             }
         };
+        let _turn = plugin.turns.take(call, plugin.id()).await?;
         let _permit = self.admission.acquire(call).await?;
         plugin.component.complete(call, &plugin.guest, &self.services, request).await
     }

@@ -25,11 +25,13 @@ pub mod registry;
 mod request;
 #[cfg(test)]
 mod sample;
+mod schema_work;
 pub mod source;
 #[cfg(test)]
 mod specimen;
 mod template;
 pub mod trust;
+pub mod turns;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -64,6 +66,7 @@ use health::Health;
 use jobs::Job;
 use manifest::Manifest;
 use manifest::ManifestError;
+use turns::Turns;
 
 /// The bytes of a plugin and how the operator wants it.
 #[derive(Clone, Debug)]
@@ -213,6 +216,8 @@ pub struct Plugin {
     pub health: Health,
     /// Its jobs that are switched on.
     pub jobs: Vec<Job>,
+    /// How many of its calls run at once.
+    pub turns: Turns,
 }
 
 impl Plugin {
@@ -275,6 +280,7 @@ impl Plugin {
             fingerprint,
             health: Health::default(),
             jobs,
+            turns: Turns::new(limits.concurrency),
             manifest,
         })
     }

@@ -13,5 +13,6 @@ pub mod hook;
 pub(crate) mod hook_answer;
 pub mod kept_instances;
 pub mod scripted;
+mod share;
 mod standing;
 mod trap;

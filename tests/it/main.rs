@@ -4,6 +4,7 @@
 
 mod cache;
 mod commands;
+mod compiled_code;
 mod confirmations;
 mod database;
 mod example_plugins;
@@ -14,7 +15,9 @@ mod hooks;
 mod host;
 mod jobs;
 mod keeping;
+mod killed_installs;
 mod languages;
+mod neighbours;
 mod outgoing_http;
 mod package;
 mod plugins_index;
@@ -22,6 +25,7 @@ mod plugins_install;
 mod protocol;
 mod records;
 mod statements;
+mod strangers;
 mod tidy;
 mod tool_instances;
 mod transactions;

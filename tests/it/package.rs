@@ -85,6 +85,30 @@ impl Author {
         run(command).await
     }
 
+    /// Publishes this component as `id`, with a manifest that says of it what is so; `tools` are those that it lists.
+    pub(crate) async fn publish_stranger(&self, id: &str, component: &[u8], tools: &[&str]) -> Ended {
+        let place = self.published();
+        std::fs::create_dir_all(&place).unwrap();
+        let header = Header { id: id.into(), version: "1.0.0".parse().unwrap(), host_api: "^0.1".parse().unwrap() };
+        let component = header::embed(component, &header).unwrap();
+        std::fs::write(place.join("stranger.wasm"), &component).unwrap();
+        let write = |contract: Digest| {
+            let _ = std::fs::remove_file(place.join("plugin.toml.minisig"));
+            let manifest = format!(
+                "schema = 1\n[plugin]\nid = {id:?}\nversion = \"1.0.0\"\ntitle = \"A stranger\"\ndescription = \"Is a stranger.\"\n\
+                 host-api = \"^0.1\"\n[component]\nfile = \"stranger.wasm\"\nsha256 = \"{}\"\n[provides]\ntools = {tools:?}\n\
+                 contract-sha256 = \"{contract}\"\n",
+                Digest::of(&component)
+            );
+            std::fs::write(place.join("plugin.toml"), manifest).unwrap();
+        };
+        write(Digest::of(b"not known yet"));
+        write(contract_of(&place).await);
+        let mut command = program();
+        command.args(["plugin", "sign", "--key"]).arg(self.secret()).arg(&place);
+        run(command).await
+    }
+
     fn write_manifest(&self, place: &Path, edition: &Edition<'_>, component: &[u8], contract: Digest) {
         let Edition { version, more, .. } = edition;
         let _ = std::fs::remove_file(place.join("plugin.toml.minisig"));

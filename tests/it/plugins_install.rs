@@ -25,47 +25,49 @@ use crate::package::ID;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A machine of an operator: nothing but a folder.
-struct Machine(Folder);
+pub(crate) struct Machine(Folder);
 
 impl Machine {
-    fn new() -> Self {
+    /// A new one.
+    pub(crate) fn new() -> Self {
         Self(Folder::new())
     }
 
-    fn plugins(&self) -> std::path::PathBuf {
+    /// Its folder of plugins.
+    pub(crate) fn plugins(&self) -> std::path::PathBuf {
         self.0.path().join("plugins")
     }
 
     /// Runs `tidegate plugin …`.
-    async fn plugin(&self, arguments: &[&str]) -> Ended {
+    pub(crate) async fn plugin(&self, arguments: &[&str]) -> Ended {
         let mut command = program();
         command.arg("plugin").args(arguments).arg("--plugins-dir").arg(self.plugins());
         run(command).await
     }
 
     /// Runs it, and it has to work; what it printed.
-    async fn done(&self, arguments: &[&str]) -> String {
+    pub(crate) async fn done(&self, arguments: &[&str]) -> String {
         let ended = self.plugin(arguments).await;
         assert_eq!(ended.code, Some(0), "{arguments:?}: {}{}", ended.stdout, ended.stderr);
         ended.stdout
     }
 
     /// Runs it, and it has to fail; what it said.
-    async fn refused(&self, arguments: &[&str]) -> String {
+    pub(crate) async fn refused(&self, arguments: &[&str]) -> String {
         let ended = self.plugin(arguments).await;
         assert_ne!(ended.code, Some(0), "{arguments:?}: {}", ended.stdout);
         ended.stderr
     }
 
     /// Installs what an author published, with less than it asks for.
-    async fn install(&self, author: &Author) -> String {
+    pub(crate) async fn install(&self, author: &Author) -> String {
         let source = author.published();
         let source = source.to_str().unwrap();
         self.done(&["install", source, "--publisher-key", &author.key, "--grant", "main=read", "--deny", "changes"]).await
     }
 
     /// What is in the folder, leaving out the file for the claim.
-    fn files(&self) -> Vec<String> {
+    pub(crate) fn files(&self) -> Vec<String> {
         let mut names = Vec::new();
         collect(&self.plugins(), &mut names);
         names.sort();

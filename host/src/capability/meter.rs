@@ -7,8 +7,17 @@ use wasmtime::ResourceLimiter;
 use crate::capability::GuestLimits;
 use crate::capability::LimitExceeded;
 
-/// How often the engine's ticker advances the epoch, at which [`Meter::tick`] is called.
-pub const TICK: Duration = Duration::from_millis(10);
+/// How often the engine's ticker advances the epoch, at which [`Meter::tick`] is called and the guest lets others run.
+///
+/// Everything that a call of somebody else does on its way, reading it, running it, answering it, may wait this long for each guest that
+/// computes on the same thread.
+pub const TICK: Duration = Duration::from_millis(2);
+
+/// Ticks of a call that is done soon.
+const SHORT_TICKS: u32 = 5;
+
+/// Calls of the host in one tick that the guest may have waited for.
+const WAITED_FOR: u32 = 16;
 
 /// Bytes that one element of a table takes in the host.
 const TABLE_ELEMENT_BYTES: usize = 16;
@@ -22,18 +31,20 @@ pub struct Meter {
     pub refused_memory: bool,
     ticks: u32,
     host_calls_at_tick: u32,
+    busy: u32,
 }
 
 impl Meter {
     /// Nothing taken yet.
     pub fn new(limits: GuestLimits) -> Self {
-        Self { limits, bytes: 0, refused_memory: false, ticks: 0, host_calls_at_tick: 0 }
+        Self { limits, bytes: 0, refused_memory: false, ticks: 0, host_calls_at_tick: 0, busy: 0 }
     }
 
     /// Begins to count time anew, for another call of the same instance.
     pub fn restart(&mut self) {
         self.ticks = 0;
         self.host_calls_at_tick = 0;
+        self.busy = 0;
     }
 
     /// Counts one tick that found the guest running.
@@ -45,7 +56,12 @@ impl Meter {
     ///
     /// The limit on time in guest code.
     pub fn tick(&mut self, host_calls: u32) -> Result<(), LimitExceeded> {
-        if host_calls != self.host_calls_at_tick {
+        let calls = host_calls.saturating_sub(self.host_calls_at_tick);
+        // A few calls may have been waited for; so many in one tick were not.
+        if calls == 0 || calls > WAITED_FOR {
+            self.busy += 1;
+        }
+        if calls != 0 {
             self.host_calls_at_tick = host_calls;
             return Ok(());
         }
@@ -54,6 +70,11 @@ impl Meter {
             return Err(LimitExceeded(format!("{:?} of computing in one call", self.limits.cpu_time)));
         }
         Ok(())
+    }
+
+    /// Whether this call has kept a processor busy for so long that it lets others go first.
+    pub fn is_busy(&self) -> bool {
+        self.busy > SHORT_TICKS
     }
 
     fn grow(&mut self, by: usize) -> bool {

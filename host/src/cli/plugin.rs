@@ -74,7 +74,7 @@ pub(super) async fn run(command: &Command) -> Result<(), Failure> {
         Command::Verify(options) => verify::run(options).await,
         Command::Update(options) => update::run(options).await,
         Command::Rollback(options) => rollback::run(options),
-        Command::Remove(options) => remove::run(options),
+        Command::Remove(options) => remove::run(options).await,
         Command::Sync(options) => sync::run(options).await,
         Command::Keygen(options) => keygen::run(options),
         Command::Sign(options) => sign::run(options),

@@ -380,6 +380,7 @@ fn read_limits(mut section: Section<'_>) -> PluginLimits {
         memory_bytes: section.size("memory", 1 << 20, 4 << 30),
         cpu_time: section.duration("cpu_time", Duration::from_millis(10), Duration::from_mins(10)),
         wall_time: section.duration("wall_time", Duration::from_millis(10), DAY),
+        concurrency: section.number("concurrency", 1, 10_000),
     };
     section.finish();
     limits

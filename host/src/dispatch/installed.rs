@@ -76,7 +76,10 @@ impl Dispatcher {
         let running: Vec<Arc<Plugin>> = self.plugins().into_iter().filter(|plugin| plugin.approved.is_some()).collect();
         for plugin in &running {
             match packages.iter().find(|(id, _)| id == plugin.id()) {
-                None => plugin.regrant(Grants { interfaces: Some([].into()), ..Grants::default() }),
+                None => {
+                    plugin.regrant(Grants { interfaces: Some([].into()), ..Grants::default() });
+                    self.services.metrics.forget(plugin.id());
+                }
                 Some((_, package)) if installed::fingerprint(package) == plugin.fingerprint => plugin.regrant(package.grants.clone()),
                 // Another version: what runs of this one goes on with what it was given.
                 Some(_) => {}

@@ -95,6 +95,9 @@ pub(super) fn failure(error: CallError, call: &Call) -> Option<Failure> {
         }
         error @ CallError::Cancelled => Failure::new(code, error.to_string()),
         error @ CallError::Busy { .. } => Failure::new(code, error.to_string()).hint("wait a moment, then call again").retryable(),
+        error @ CallError::PluginBusy { .. } => Failure::new(code, error.to_string())
+            .hint("wait a moment, then call again; the operator can let more of this plugin's calls run at once")
+            .retryable(),
         error @ CallError::Internal => Failure::new(code, error.to_string())
             .hint("the operator finds the cause in the log under the id of this call")
             .details(json!({ "call": call.id.to_string() })),
@@ -237,6 +240,7 @@ mod tests {
     fn only_what_may_pass_by_itself_is_retryable() {
         let retryable = |error| failure(error, &call()).unwrap().retryable;
         assert!(retryable(CallError::Busy { limit: 4 }));
+        assert!(retryable(CallError::PluginBusy { plugin: "p".into(), limit: 4 }));
         assert!(retryable(CallError::Database(DatabaseError::new(ErrorKind::PoolExhausted, "none free"))));
         assert!(!retryable(CallError::Database(DatabaseError::new(ErrorKind::Failed, "division by zero"))));
         assert!(!retryable(CallError::Timeout));

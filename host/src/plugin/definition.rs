@@ -4,8 +4,10 @@ use jsonschema::error::ValidationErrorKind;
 use serde_json::Map;
 use serde_json::Value as Json;
 
+use super::schema_work;
 use crate::runtime::answer::CallError;
 use crate::runtime::answer::PromptDefinition;
+use crate::runtime::answer::ResourceDefinition;
 use crate::runtime::answer::ToolDefinition;
 
 /// Characters of a tool's name as clients read it (LLM interfaces take no more).
@@ -46,7 +48,7 @@ pub struct DefinitionError {
 
 impl DefinitionError {
     fn new(what: &'static str, name: &str, reason: impl Into<String>) -> Self {
-        let name = name.chars().map(|c| if c.is_control() { ' ' } else { c }).take(80).collect();
+        let name = name.chars().map(|c| if c.is_control() || is_hidden(c) { ' ' } else { c }).take(80).collect();
         Self { what, name, reason: reason.into() }
     }
 }
@@ -80,6 +82,9 @@ impl CheckedTool {
             return Err(wrong("its title is empty, too long, or has invisible or control characters".into()));
         }
         definition.input_schema = checked_schema(definition.input_schema, rules).map_err(&wrong)?;
+        if definition.meta.as_ref().is_some_and(|meta| meta.iter().any(|(name, value)| has_hidden(name) || hides_text(value))) {
+            return Err(wrong("its meta has invisible or control characters".into()));
+        }
         let root = definition.input_schema.get("type").and_then(Json::as_str);
         if root != Some("object") {
             return Err(wrong("its input schema is not that of an object".into()));
@@ -115,7 +120,8 @@ pub fn checked_prompt(mut prompt: PromptDefinition, rules: &DefinitionRules) -> 
     let local_name = prompt.name.clone();
     prompt.name = full_name("prompt", &local_name, rules)?;
     let texts = [&prompt.title, &prompt.description].into_iter().chain(prompt.arguments.iter().map(|it| &it.description));
-    if texts.flatten().any(|text| !is_plain_text(text, DESCRIPTION)) {
+    let names = prompt.arguments.iter().map(|it| &it.name);
+    if texts.flatten().chain(names).any(|text| !is_plain_text(text, DESCRIPTION)) {
         return Err(DefinitionError::new(
             "prompt",
             &local_name,
@@ -123,6 +129,37 @@ pub fn checked_prompt(mut prompt: PromptDefinition, rules: &DefinitionRules) -> 
         ));
     }
     Ok((prompt, local_name))
+}
+
+/// Checks the texts of a resource or a template.
+///
+/// # Errors
+///
+/// The first thing that is wrong with it.
+pub fn check_resource(resource: &ResourceDefinition) -> Result<(), DefinitionError> {
+    let wrong = |reason: &str| Err(DefinitionError::new("resource", &resource.uri, reason));
+    let lines = [Some(&resource.uri), Some(&resource.name), resource.title.as_ref(), resource.mime_type.as_ref()];
+    if lines.into_iter().flatten().any(|text| !is_plain_text(text, DESCRIPTION) || text.contains('\n')) {
+        return wrong("its URI, name, title or type is empty, too long, or has invisible or control characters");
+    }
+    if resource.description.as_ref().is_some_and(|text| !is_plain_text(text, DESCRIPTION)) {
+        return wrong("its description is empty, too long, or has invisible or control characters");
+    }
+    Ok(())
+}
+
+fn has_hidden(text: &str) -> bool {
+    text.chars().any(is_hidden)
+}
+
+/// Whether some text in a JSON value has what a person does not see.
+fn hides_text(value: &Json) -> bool {
+    match value {
+        Json::String(text) => has_hidden(text),
+        Json::Array(items) => items.iter().any(hides_text),
+        Json::Object(members) => members.iter().any(|(name, value)| has_hidden(name) || hides_text(value)),
+        Json::Null | Json::Bool(_) | Json::Number(_) => false,
+    }
 }
 
 /// Whether `text` has something in it, is not longer than `characters`, and shows a person all that a model reads.
@@ -159,6 +196,10 @@ fn checked_schema(schema: Map<String, Json>, rules: &DefinitionRules) -> Result<
         return Err(format!("a schema of it has {bytes} bytes, and {SCHEMA_BYTES} are allowed"));
     }
     check_node(&schema, SCHEMA_DEPTH, rules)?;
+    if hides_text(&schema) {
+        return Err("a schema of it has invisible or control characters".into());
+    }
+    schema_work::check(&schema)?;
     if !rules.verbatim_schemas {
         normalise(&mut schema);
     }
@@ -208,8 +249,10 @@ fn normalise(node: &mut Json) {
     }
 }
 
+/// Patterns are those that are matched in linear time: no backward references, no looking around.
 fn validator(schema: &Map<String, Json>) -> Result<jsonschema::Validator, String> {
-    jsonschema::validator_for(&Json::Object(schema.clone())).map_err(|error| format!("a schema of it is not valid JSON Schema: {error}"))
+    let options = jsonschema::options().with_pattern_options(jsonschema::PatternOptions::regex());
+    options.build(&Json::Object(schema.clone())).map_err(|error| format!("a schema of it is not valid JSON Schema: {error}"))
 }
 
 /// The first three errors of `value`, each with its place.
@@ -278,6 +321,14 @@ mod tests {
             (tool("a", "x", json!({"type": "object", "properties": {"a": {"type": "string", "x-mcp-header": "A"}}})), "x-mcp-header"),
             (tool("a", "x", json!({"type": "object", "properties": 5})), "not valid JSON Schema"),
             (tool("a", "x", deep), "nests deeper"),
+            (tool("a", "x", json!({"type": "object", "$ref": "#"})), "refers to itself without end"),
+            (tool("a", "x", json!({"type": "object", "properties": {"a": {"description": "see\u{200b}"}}})), "invisible"),
+            (tool("a", "x", json!({"type": "object", "properties": {"a\u{202e}": {}}})), "invisible"),
+            (tool("a", "x", json!({"type": "object", "properties": {"a": {"pattern": "^(?=(a+)+$)b"}}})), "not valid JSON Schema"),
+            (
+                tool("a", "x", json!({"type": "object", "properties": {"a": {"pattern": "((a{1000}){1000}){1000}"}}})),
+                "not valid JSON Schema",
+            ),
             (tool("a", "x", json!({"type": "object", "description": "x".repeat(70_000)})), "bytes"),
         ];
         for (definition, expected) in cases {

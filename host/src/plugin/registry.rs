@@ -11,6 +11,7 @@ use super::PluginError;
 use super::contract::Contract;
 use super::definition::CheckedTool;
 use super::definition::TOOLS;
+use super::definition::check_resource;
 use super::definition::checked_prompt;
 use super::hooks;
 use super::hooks::PluginHooks;
@@ -64,6 +65,7 @@ impl Offer {
         let prompts = component.list_prompts(&call, guest, services).await?;
         let resources = component.list_resources(&call, guest, services).await?;
         let templates = component.list_templates(&call, guest, services).await?;
+        resources.iter().chain(&templates).try_for_each(check_resource)?;
         let contract = Contract::new(&tools, &prompts, &templates);
         plugin.check_contract(&contract)?;
         Ok(Self {

@@ -147,6 +147,12 @@ pub(super) fn package(
         memory_bytes: wanted.limits.memory_bytes.unwrap_or(defaults.memory_bytes),
         cpu_time: wanted.limits.cpu_time.unwrap_or(defaults.cpu_time),
         wall_time: wanted.limits.wall_time,
+        concurrency: match wanted.limits.concurrency {
+            Some(wanted) => Some(wanted as usize),
+            // Every caller works through these.
+            None if default_right.is_some() => None,
+            None => defaults.concurrency,
+        },
         ..defaults
     };
     let default_prefix = if default_right.is_some() { String::new() } else { format!("{}_", wanted.name.short()) };

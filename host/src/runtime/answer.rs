@@ -357,6 +357,14 @@ pub enum CallError {
         /// The limit on concurrent calls.
         limit: usize,
     },
+    /// Too many calls of one plugin at once. Blame: the plugin is slow, or its limit low.
+    #[error("plugin `{plugin}` is busy with as many calls as it takes at once ({limit}); its `limits.concurrency` says how many")]
+    PluginBusy {
+        /// Its id.
+        plugin: String,
+        /// The limit on its concurrent calls.
+        limit: usize,
+    },
     /// The host's own fault; particulars are in the log.
     #[error("internal error")]
     Internal,
@@ -384,7 +392,7 @@ impl CallError {
             Self::PluginLimit { .. } => "PLUGIN_LIMIT",
             Self::Timeout => "TIMEOUT",
             Self::Cancelled => "CANCELLED",
-            Self::Busy { .. } => "RATE_LIMITED",
+            Self::Busy { .. } | Self::PluginBusy { .. } => "RATE_LIMITED",
             Self::Internal => "INTERNAL",
         }
     }

@@ -59,16 +59,13 @@ impl Cache {
     pub(super) fn find(&self, engine: &wasmtime::Engine, component: &[u8]) -> Option<wasmtime::component::Component> {
         let path = self.path(component);
         let metadata = fs::metadata(&path).ok()?;
-        if metadata.len() > FILE_BYTES {
-            return None;
-        }
-        let file = fs::read(&path).ok()?;
-        let (mac, code) = file.split_at_checked(MAC_BYTES)?;
-        if self.mac(component, code).verify_slice(mac).is_err() {
+        let file = if metadata.len() > FILE_BYTES { Vec::new() } else { fs::read(&path).ok()? };
+        let sealed = file.split_at_checked(MAC_BYTES).filter(|(mac, code)| self.mac(component, code).verify_slice(mac).is_ok());
+        let Some((_, code)) = sealed else {
             tracing::warn!("Compiled plugin `{}` is damaged or not ours; it is compiled again", path.display());
             let _ = fs::remove_file(&path);
             return None;
-        }
+        };
         // SAFETY: the MAC shows that this user's host wrote exactly these bytes, with `Component::serialize`, for this
         // component and an engine of the same version and settings; wasmtime checks version and settings once more.
         unsafe { wasmtime::component::Component::deserialize(engine, code) }.ok()

@@ -30,6 +30,7 @@ use super::engine::LoadError;
 use super::exports;
 use super::kept_instances::KeptInstances;
 use super::kept_instances::Started;
+use super::share::Share;
 use super::trap;
 use crate::bindings::exports::tidegate::plugin::call_hooks;
 use crate::bindings::exports::tidegate::plugin::completion;
@@ -64,6 +65,7 @@ pub struct Component {
     call_hooks: Option<call_hooks::GuestIndices>,
     jobs: Option<jobs::GuestIndices>,
     imports: Vec<String>,
+    share: Arc<Share>,
 }
 
 /// What a call left behind, beside its answer.
@@ -91,7 +93,12 @@ macro_rules! call_export {
 
 impl Component {
     /// Links a compiled component and finds out what it exports.
-    pub(super) fn new(linker: &Linker<State>, component: &wasmtime::component::Component, links: Links) -> Result<Self, LoadError> {
+    pub(super) fn new(
+        linker: &Linker<State>,
+        component: &wasmtime::component::Component,
+        links: Links,
+        share: Arc<Share>,
+    ) -> Result<Self, LoadError> {
         let engine = component.engine();
         let contract = |error: wasmtime::Error| LoadError::Contract(format!("{error:#}"));
         let imports: Vec<String> = component.component_type().imports(engine).map(|(name, _)| name.to_owned()).collect();
@@ -113,6 +120,7 @@ impl Component {
             call_hooks: exported("call-hooks").then(|| call_hooks::GuestIndices::new(&pre)).transpose().map_err(contract)?,
             jobs: exported("jobs").then(|| jobs::GuestIndices::new(&pre)).transpose().map_err(contract)?,
             imports,
+            share,
             pre,
         };
         let hooks = found.query_hooks.is_some() || found.call_hooks.is_some() || found.jobs.is_some();
@@ -332,11 +340,16 @@ impl Component {
         store.set_hostcall_fuel(guest.limits.crossing_bytes);
         store.set_max_component_handles(guest.limits.row_sets + 256);
         store.set_epoch_deadline(1);
-        store.epoch_deadline_callback(|mut context| {
+        let share = self.share.clone();
+        store.epoch_deadline_callback(move |mut context| {
             let state = context.data_mut();
             state.meter.tick(state.host_calls)?;
             // Lets other calls run on this thread; this one goes on when it is polled again.
-            Ok(UpdateDeadline::Yield(1))
+            if !state.meter.is_busy() {
+                return Ok(UpdateDeadline::Yield(1));
+            }
+            let share = share.clone();
+            Ok(UpdateDeadline::YieldCustom(1, Box::pin(async move { share.slice().await })))
         });
         store
     }

@@ -17,6 +17,7 @@ use super::cache::Cache;
 use super::component::Component;
 use super::scripted;
 use super::scripted::Scripted;
+use super::share::Share;
 use crate::capability;
 use crate::capability::State;
 use crate::capability::meter::TICK;
@@ -79,6 +80,7 @@ pub struct Engine {
     linker: Linker<State>,
     cache: Option<Cache>,
     scripted: Option<Scripted>,
+    share: Arc<Share>,
     ticker: Option<JoinHandle<()>>,
     stop: Arc<AtomicBool>,
 }
@@ -104,7 +106,7 @@ impl Engine {
         let cache = options.cache.as_ref().and_then(|folder| Cache::open(folder, &engine));
         let stop = Arc::new(AtomicBool::new(false));
         let ticker = spawn_ticker(&engine, stop.clone())?;
-        Ok(Self { engine, linker, cache, scripted: options.scripted.clone(), ticker: Some(ticker), stop })
+        Ok(Self { engine, linker, cache, scripted: options.scripted.clone(), share: Arc::new(Share::new()), ticker: Some(ticker), stop })
     }
 
     /// Compiles a component, or takes its compiled code from the cache. Blocks for up to seconds: not for async threads.
@@ -137,10 +139,10 @@ impl Engine {
                 component
             }
         };
-        let Some(script) = &self.scripted else { return Component::new(&self.linker, &compiled, links) };
+        let Some(script) = &self.scripted else { return Component::new(&self.linker, &compiled, links, self.share.clone()) };
         let mut linker = self.linker.clone();
         scripted::define(&mut linker, &compiled, script).map_err(|error| LoadError::Contract(format!("{error:#}")))?;
-        Component::new(&linker, &compiled, links)
+        Component::new(&linker, &compiled, links, self.share.clone())
     }
 }
 

@@ -22,6 +22,9 @@ pub struct LimitRequest {
     /// Time in all, what it waits for included.
     #[serde(default, deserialize_with = "duration")]
     pub wall_time: Option<Duration>,
+    /// Calls that run at once.
+    #[serde(default, deserialize_with = "number")]
+    pub concurrency: Option<usize>,
 }
 
 impl LimitRequest {
@@ -31,6 +34,10 @@ impl LimitRequest {
             memory_bytes: self.memory.map_or(limits.memory_bytes, |asked| asked.min(limits.memory_bytes)),
             cpu_time: self.cpu_time.map_or(limits.cpu_time, |asked| asked.min(limits.cpu_time)),
             wall_time: match (self.wall_time, limits.wall_time) {
+                (Some(asked), Some(granted)) => Some(asked.min(granted)),
+                (asked, granted) => asked.or(granted),
+            },
+            concurrency: match (self.concurrency, limits.concurrency) {
                 (Some(asked), Some(granted)) => Some(asked.min(granted)),
                 (asked, granted) => asked.or(granted),
             },
@@ -57,6 +64,13 @@ fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duratio
     }
 }
 
+fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
+    match usize::deserialize(deserializer)? {
+        number @ 1..=10_000 => Ok(Some(number)),
+        other => Err(D::Error::custom(format!("`{other}` is no number from 1 to 10000"))),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,7 +84,11 @@ mod tests {
         assert_eq!(limits.wall_time, Some(Duration::from_secs(5)));
         let granted = GuestLimits { wall_time: Some(Duration::from_secs(1)), ..host };
         assert_eq!(asked.lower(granted).wall_time, Some(Duration::from_secs(1)));
-        for wrong in ["memory = \"1 KiB\"", "memory = 5", "cpu-time = \"1ms\"", "concurrency = 4"] {
+        for (asked, granted, most) in [(4, Some(16), 4), (64, Some(16), 16), (4, None, 4)] {
+            let asked: LimitRequest = toml::from_str(&format!("concurrency = {asked}")).unwrap();
+            assert_eq!(asked.lower(GuestLimits { concurrency: granted, ..host }).concurrency, Some(most));
+        }
+        for wrong in ["memory = \"1 KiB\"", "memory = 5", "cpu-time = \"1ms\"", "concurrency = 0", "calls = 4"] {
             assert!(toml::from_str::<LimitRequest>(wrong).is_err(), "{wrong}");
         }
     }
