@@ -59,7 +59,6 @@ async fn an_installation_that_is_killed_did_not_happen_or_is_whole() {
             machine.done(&["rollback", ID]).await;
         }
     }
-    eprintln!("figures: {kills} kills within {whole:?}: {before} times the old one ran, {after} times the new one");
     // Whoever comes next is not stopped by what was left, and leaves nothing of it.
     let began = Instant::now();
     assert!(command().status().await.unwrap().success());

@@ -17,7 +17,6 @@ mod jobs;
 mod keeping;
 mod killed_installs;
 mod languages;
-mod neighbours;
 mod outgoing_http;
 mod package;
 mod plugins_index;
@@ -29,6 +28,7 @@ mod strangers;
 mod tidy;
 mod tool_instances;
 mod transactions;
+mod turns;
 
 /// A guest of `tests/guests` or an example of the SDK, built to a component.
 #[derive(Clone, Copy)]
