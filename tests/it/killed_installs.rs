@@ -14,6 +14,7 @@ use crate::package::ID;
 use crate::plugins_install::Machine;
 
 #[tokio::test]
+#[expect(clippy::print_stderr, reason = "figures are for whoever runs it")]
 async fn an_installation_that_is_killed_did_not_happen_or_is_whole() {
     let kills = if std::env::var("TIDEGATE_TEST_QUICK").is_ok_and(|quick| quick == "1") { 10 } else { 20 };
     let (author, machine) = (Author::new().await, Machine::new());

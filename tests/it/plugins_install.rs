@@ -7,6 +7,11 @@ use std::time::Instant;
 
 use serde_json::Value;
 use serde_json::json;
+use tidegate::call::Caller;
+use tidegate::storage::Expected;
+use tidegate::storage::Owner;
+use tidegate::storage::Quota;
+use tidegate::storage::Storage;
 
 use crate::database::Engine;
 use crate::database::Library;
@@ -328,6 +333,42 @@ async fn older_versions_other_keys_and_two_things_under_one_version_need_a_word(
     assert_eq!((&list[0]["running"]["version"], &list[0]["waiting"]["version"]), (&json!("1.2.0"), &json!("3.0.0")));
     author.publish(Edition { version: "2.0.1", letter: 'A', more: "[limits]\nmemory = \"16 MiB\"\n" }).await;
     assert!(machine.done(&["update"]).await.contains("2.0.1 waits"));
+}
+
+#[tokio::test]
+async fn what_a_removed_plugin_stored_goes_with_it_unless_it_is_kept() {
+    let (author, machine) = (Author::new().await, Machine::new());
+    author.publish(FIRST).await;
+    let state = machine.0.path().join("state");
+    let config = machine.0.path().join("tidegate.toml");
+    std::fs::write(&config, format!("[server]\nstate_dir = {state:?}\n")).unwrap();
+    let config = config.to_str().unwrap();
+    let quota = Quota { keys: 10, bytes: 1000 };
+    let keys = async |plugin: &str| {
+        let storage = Storage::new(Some(state.clone()));
+        let held = storage.usage(plugin).await.unwrap();
+        storage.close().await;
+        held.keys
+    };
+    let storage = Storage::new(Some(state.clone()));
+    for plugin in [ID, "example.org/other"] {
+        for caller in [None, Some(&Caller::named("ada"))] {
+            storage.set(Owner { plugin, caller }, "key", b"value", Expected::Anything, quota).await.unwrap();
+        }
+    }
+    storage.close().await;
+
+    machine.install(&author).await;
+    assert!(machine.done(&["remove", ID, "--keep-data", "--config", config]).await.contains("what it stored is kept"));
+    assert_eq!((keys(ID).await, keys("example.org/other").await), (2, 2));
+    machine.install(&author).await;
+    // A configuration that cannot be read is told before anything is gone.
+    let wrong = machine.0.path().join("wrong.toml");
+    std::fs::write(&wrong, "nonsense = true\n").unwrap();
+    machine.refused(&["remove", ID, "--config", wrong.to_str().unwrap()]).await;
+    assert!(machine.done(&["list"]).await.contains(ID));
+    assert!(machine.done(&["remove", ID, "--config", config]).await.contains("and what it stored"));
+    assert_eq!((keys(ID).await, keys("example.org/other").await), (0, 2));
 }
 
 #[tokio::test]
