@@ -122,7 +122,6 @@ impl Hostile {
 }
 
 /// Others are served while `tool` is called without end.
-#[expect(clippy::print_stderr, reason = "figures are for whoever runs it")]
 async fn check(host: &HttpHost, tool: &'static str, arguments: Value) {
     let client = host.connect(Era::Modern).await;
     window(&client).await;
