@@ -10,6 +10,7 @@ mod database;
 mod example_plugins;
 mod faults;
 mod folder;
+mod fuzzing;
 mod hook_instances;
 mod hooks;
 mod host;
@@ -29,6 +30,7 @@ mod tidy;
 mod tool_instances;
 mod transactions;
 mod turns;
+mod walkthrough;
 
 /// A guest of `tests/guests` or an example of the SDK, built to a component.
 #[derive(Clone, Copy)]

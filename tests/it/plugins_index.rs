@@ -20,7 +20,7 @@ use crate::package::Edition;
 use crate::package::ID;
 
 /// Maintainers with an index, and an operator who knows it: each a folder.
-struct Community {
+pub(crate) struct Community {
     folder: Folder,
     key: String,
     registry: String,
@@ -28,7 +28,7 @@ struct Community {
 
 impl Community {
     /// An index with nothing in it, and an operator with its address and key in their configuration.
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let registry = std::env::var("TIDEGATE_TEST_REGISTRY")
             .expect("TIDEGATE_TEST_REGISTRY is not set; `tests/run` starts Debian's `docker-registry` and sets it");
@@ -46,7 +46,8 @@ impl Community {
         community
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    /// A file or folder of theirs.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
@@ -71,7 +72,7 @@ impl Community {
     }
 
     /// Runs `tidegate index …` as a maintainer.
-    async fn index(&self, arguments: &[&str]) -> Value {
+    pub(crate) async fn index(&self, arguments: &[&str]) -> Value {
         let (folder, key) = (self.path("community"), self.path("index.key"));
         let signing = ["--index", folder.to_str().unwrap(), "--key", key.to_str().unwrap()];
         let signing = if arguments == ["verify"] { &signing[..2] } else { &signing[..] };
@@ -92,7 +93,7 @@ impl Community {
     }
 
     /// Publishes an edition in the registry; its reference by digest.
-    async fn publish(&self, author: &Author, edition: Edition<'_>) -> String {
+    pub(crate) async fn publish(&self, author: &Author, edition: Edition<'_>) -> String {
         let signed = author.publish(edition).await;
         assert_eq!(signed.code, Some(0), "{}", signed.stderr);
         let published = author.published();

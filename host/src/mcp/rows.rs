@@ -32,11 +32,17 @@ pub(super) struct WrittenRows {
 pub(super) fn write(output: &RowOutput) -> WrittenRows {
     match output.format {
         RowFormat::Auto => WrittenRows { block: data_block(json(output)), structured: None },
-        RowFormat::Json => WrittenRows {
-            block: ContentBlock::text(format!("{} in `structuredContent`", summary(output))),
-            // What we wrote ourselves parses; were it not so, the text would still carry the rows.
-            structured: serde_json::from_str(&json(output)).ok(),
-        },
+        RowFormat::Json => {
+            let json = json(output);
+            match serde_json::from_str(&json) {
+                Ok(structured) => WrittenRows {
+                    block: ContentBlock::text(format!("{} in `structuredContent`", summary(output))),
+                    structured: Some(structured),
+                },
+                // A document in the database may hold what JSON allows and no reader has to take, as 1e400: the text carries the rows.
+                Err(_) => WrittenRows { block: data_block(json), structured: None },
+            }
+        }
         RowFormat::Tsv => WrittenRows { block: data_block(tsv(output)), structured: None },
         RowFormat::Markdown => WrittenRows { block: data_block(markdown(output)), structured: None },
     }
@@ -305,6 +311,19 @@ mod tests {
         let written = write(&output(RowFormat::Json, false));
         assert_eq!(text(&written), "2 rows in `structuredContent`");
         assert_eq!(written.structured.unwrap()["rows"][1][2]["a"][0], 1);
+    }
+
+    #[test]
+    fn rows_that_no_reader_has_to_hold_are_in_the_text() {
+        for document in ["[1e400]", r#"{"half": "\ud800"}"#] {
+            let mut writer = RowWriter::new(vec![column("note", "json")], RowLimits { rows: 10, bytes: 1000 });
+            writer.start_row();
+            writer.json(document);
+            assert_eq!(writer.end_row(), Flow::More);
+            let rows = writer.finish(true).unwrap();
+            let written = write(&RowOutput { rows, format: RowFormat::Json, next: None });
+            assert!(written.structured.is_none() && text(&written).contains(&format!("[[{document}]]")), "{written:?}");
+        }
     }
 
     #[test]

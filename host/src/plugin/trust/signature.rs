@@ -2,10 +2,16 @@
 
 use std::io::Cursor;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
 use super::PublicKey;
 use super::SigningKey;
 use super::key::key_id;
 use crate::plugin::files::SIGNATURE_BYTES;
+
+/// Bytes of the signature over the comment, which is the fourth line.
+const COMMENT_SIGNATURE_BYTES: usize = 64;
 
 /// Why a signature does not hold.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -61,6 +67,11 @@ pub fn verify(key: &PublicKey, bytes: &[u8], signature: &[u8]) -> Result<String,
     }
     let text = std::str::from_utf8(signature).map_err(|_| SignatureError::Damaged)?;
     let signed = minisign::SignatureBox::from_string(text).map_err(|_| SignatureError::Damaged)?;
+    // The library takes one of any length, and ends the process over one that is too short.
+    let over_comment = text.lines().nth(3).and_then(|line| STANDARD.decode(line.trim()).ok());
+    if over_comment.is_none_or(|bytes| bytes.len() != COMMENT_SIGNATURE_BYTES) {
+        return Err(SignatureError::Damaged);
+    }
     if signed.keynum() != key.0.keynum() {
         return Err(SignatureError::OtherKey { expected: key.id(), found: key_id(signed.keynum()) });
     }
@@ -114,6 +125,17 @@ mod tests {
         assert_eq!(verify(theirs.public(), b"Manifest", signature.as_bytes()), Err(SignatureError::DoesNotFit));
         assert_eq!(verify(theirs.public(), b"manifest", b"nonsense"), Err(SignatureError::Damaged));
         assert_eq!(verify(theirs.public(), b"manifest", &[0xff; 10]), Err(SignatureError::Damaged));
+    }
+
+    #[test]
+    fn a_signature_over_the_comment_that_is_too_short_is_damaged() {
+        let key = key();
+        let signature = sign(&key, b"manifest", "one 1.0.0").unwrap();
+        let (before, last) = signature.trim_end().rsplit_once('\n').unwrap();
+        for length in [0, 4, 80, 84] {
+            let cut = format!("{before}\n{}\n", &last[..length]);
+            assert_eq!(verify(key.public(), b"manifest", cut.as_bytes()), Err(SignatureError::Damaged), "{length}");
+        }
     }
 
     proptest! {
