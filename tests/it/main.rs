@@ -21,6 +21,7 @@ mod plugins_index;
 mod plugins_install;
 mod protocol;
 mod statements;
+mod templates;
 mod tidy;
 mod tool_instances;
 mod transactions;
