@@ -6,12 +6,39 @@ use crate::job::JobError;
 use crate::job::Run;
 use crate::prompt::PromptEntry;
 use crate::resource::ResourceEntry;
+use crate::tool::ToolDefinition;
 use crate::tool::ToolEntry;
+use crate::tool::ToolResult;
+use crate::types::Round;
 
 /// The tools of a plugin; [`export!`](crate::export!) implements it.
 pub trait Tools {
     /// The tools, in the order in which they are listed.
     const TOOLS: &'static [ToolEntry];
+
+    /// Tools that are known only when the plugin runs, listed after the others.
+    #[must_use]
+    fn more() -> Vec<ToolDefinition> {
+        Vec::new()
+    }
+
+    /// Calls one of those; none when there is none of this name. `arguments` is a JSON object as text.
+    #[must_use]
+    fn call_more(_name: &str, _arguments: &str, _round: &Round) -> Option<ToolResult> {
+        None
+    }
+}
+
+/// Tools that are known only when the plugin runs, because they come from its settings or its storage.
+///
+/// The host lists them for all callers alike, when the plugin is loaded and after
+/// [`changes::tools_changed`](crate::changes::tools_changed). While they are listed, storage of a caller's own is empty.
+pub trait MoreTools {
+    /// What they are.
+    fn list() -> Vec<ToolDefinition>;
+
+    /// Calls one; none when there is none of this name. `arguments` is a JSON object as text, which the tool's schema accepts.
+    fn call(name: &str, arguments: &str, round: &Round) -> Option<ToolResult>;
 }
 
 /// The resources and templates of a plugin; [`export!`](crate::export!) implements it.
@@ -66,7 +93,7 @@ pub trait Jobs {
 /// # fn main() {}
 /// ```
 ///
-/// `tools` takes types that implement [`Tool`](crate::Tool), `resources` [`Resource`](crate::Resource), `prompts`
+/// `tools` takes types that implement [`Tool`](crate::Tool), and after `and` one that implements [`MoreTools`], `resources` [`Resource`](crate::Resource), `prompts`
 /// [`Prompt`](crate::Prompt), `completion` a function from `&CompletionRequest` to `Completions`, `query_hooks` a type that
 /// implements [`QueryHooks`](crate::QueryHooks), `call_hooks` one that implements [`CallHooks`](crate::CallHooks),
 /// `jobs` a function from [`&job::Run`](crate::job::Run) to `Result<String, JobError>`. The component exports only the interfaces that are named.
@@ -76,6 +103,22 @@ macro_rules! export {
     (@part tools: [$($tool:ty),* $(,)?] $(, $($rest:tt)*)?) => {
         impl $crate::Tools for Plugin {
             const TOOLS: &'static [$crate::ToolEntry] = &[$($crate::ToolEntry::of::<$tool>()),*];
+        }
+        #[cfg(target_arch = "wasm32")]
+        $crate::bindings::tools::export_tools!(Plugin with_types_in $crate::bindings::tools);
+        $crate::export!(@part $($($rest)*)?);
+    };
+    (@part tools: [$($tool:ty),* $(,)?] and $more:ty $(, $($rest:tt)*)?) => {
+        impl $crate::Tools for Plugin {
+            const TOOLS: &'static [$crate::ToolEntry] = &[$($crate::ToolEntry::of::<$tool>()),*];
+
+            fn more() -> ::std::vec::Vec<$crate::ToolDefinition> {
+                <$more as $crate::MoreTools>::list()
+            }
+
+            fn call_more(name: &str, arguments: &str, round: &$crate::Round) -> ::core::option::Option<$crate::ToolResult> {
+                <$more as $crate::MoreTools>::call(name, arguments, round)
+            }
         }
         #[cfg(target_arch = "wasm32")]
         $crate::bindings::tools::export_tools!(Plugin with_types_in $crate::bindings::tools);

@@ -33,11 +33,11 @@ use crate::tool;
 
 impl<P: Tools> tools::Guest for P {
     fn list_tools() -> Vec<tools::Definition> {
-        P::TOOLS.iter().map(tool::ToolEntry::definition).collect()
+        tool::definitions::<P>()
     }
 
     fn call_tool(call: tools::Call) -> Result<tools::Outcome, tools::Error> {
-        let outcome = tool::dispatch(P::TOOLS, &call.name, &call.arguments, &call.round)?;
+        let outcome = tool::dispatch::<P>(&call.name, &call.arguments, &call.round)?;
         Ok(match outcome {
             Outcome::Complete(contents) => tools::Outcome::Complete(contents.into_iter().map(Content::into_wire).collect()),
             Outcome::NeedInput(needed) => tools::Outcome::NeedInput(needed),

@@ -71,6 +71,7 @@ use crate::rows::Rows;
 use crate::storage::Scope;
 use crate::tool;
 use crate::tool::Tool;
+use crate::tool::ToolDefinition;
 use crate::tool::ToolEntry;
 use crate::tool::ToolResult;
 use crate::transaction::Options;
@@ -408,7 +409,13 @@ impl Host {
     ///
     /// As [`Host::call`].
     pub fn call_plugin<P: Tools>(&self, name: &str, arguments: serde_json::Value, round: &Round) -> ToolResult {
-        self.run(|| tool::dispatch(P::TOOLS, name, &arguments.to_string(), round))
+        self.run(|| tool::dispatch::<P>(name, &arguments.to_string(), round))
+    }
+
+    /// Lists the tools of a plugin, also those that it knows only when it runs.
+    #[must_use]
+    pub fn tools<P: Tools>(&self) -> Vec<ToolDefinition> {
+        self.run(tool::definitions::<P>)
     }
 
     /// Reads a resource of a plugin.

@@ -5,6 +5,7 @@ use serde::de::DeserializeOwned;
 
 use crate::arguments;
 use crate::content::Content;
+use crate::export::Tools;
 use crate::outcome::Outcome;
 use crate::schema;
 
@@ -126,11 +127,17 @@ impl ToolEntry {
     }
 }
 
+/// All tools of a plugin, as the host lists them.
+pub(crate) fn definitions<P: Tools>() -> Vec<ToolDefinition> {
+    P::TOOLS.iter().map(ToolEntry::definition).chain(P::more()).collect()
+}
+
 /// Finds a tool by name and runs it.
-pub(crate) fn dispatch(tools: &[ToolEntry], name: &str, arguments: &str, round: &Round) -> ToolResult {
-    match tools.iter().find(|tool| tool.name == name) {
+pub(crate) fn dispatch<P: Tools>(name: &str, arguments: &str, round: &Round) -> ToolResult {
+    match P::TOOLS.iter().find(|tool| tool.name == name) {
         Some(tool) => tool.call(arguments, round),
-        None => Err(ToolError::InvalidArguments(format!("this plugin has no tool `{name}`"))),
+        None => P::call_more(name, arguments, round)
+            .unwrap_or_else(|| Err(ToolError::InvalidArguments(format!("this plugin has no tool `{name}`")))),
     }
 }
 

@@ -358,6 +358,11 @@ impl Answer {
         self.0.content.iter().filter_map(|block| block.as_text()).map(|text| text.text.clone()).collect()
     }
 
+    /// The types of its pictures.
+    pub(crate) fn images(&self) -> Vec<String> {
+        self.0.content.iter().filter_map(|block| block.as_image()).map(|image| image.mime_type.clone()).collect()
+    }
+
     /// What its text is as JSON; a failed call fails the test.
     pub(crate) fn json(&self) -> Value {
         assert_ne!(self.0.is_error, Some(true), "the call failed: {}", self.text());

@@ -26,6 +26,7 @@ mod protocol;
 mod records;
 mod statements;
 mod strangers;
+mod templates;
 mod tidy;
 mod tool_instances;
 mod transactions;
