@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+use serde_json::Value as Json;
 use tokio::sync::Semaphore;
 
 use super::around::Called;
@@ -94,7 +95,7 @@ impl GuestHook {
         slots: HookSlots,
         per_caller: bool,
     ) -> Self {
-        let kept = per_caller.then(|| KeptInstances::new(Keeping::default(), slots.kept.clone()));
+        let kept = (per_caller && services.tape.is_none()).then(|| KeptInstances::new(Keeping::default(), slots.kept.clone()));
         Self { component, guest, services: services.for_hooks(), reads, kept, slots }
     }
 
@@ -109,6 +110,7 @@ impl GuestHook {
         }
         let mut store = self.component.store(call, &self.guest, &self.services);
         store.data_mut().hook = Some(question);
+        store.data_mut().begin("hook", &Json::Null);
         let instance = self.component.instantiate(&mut store).await?;
         Ok(Started::new(store, instance))
     }
