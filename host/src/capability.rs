@@ -18,8 +18,10 @@ pub mod meter;
 mod metric;
 pub mod plugins;
 mod progress;
+pub mod recorded;
 #[cfg(test)]
 mod refusals;
+pub(crate) mod row_json;
 pub mod rows;
 pub mod secret;
 mod settings;
@@ -55,6 +57,8 @@ use crate::bindings;
 use crate::cache::Cache;
 use crate::cache::bytes::PluginBytes;
 use crate::call::Call;
+use crate::cassette::Run;
+use crate::cassette::Tape;
 use crate::config::CacheScope;
 use crate::config::Secret;
 use crate::database::Databases;
@@ -102,6 +106,8 @@ pub struct Services {
     pub vaults: Vaults,
     /// What sends their requests.
     pub http: Arc<HttpClient>,
+    /// The cassette that is recorded or played; none outside those commands.
+    pub tape: Option<Tape>,
 }
 
 impl Services {
@@ -216,6 +222,7 @@ pub struct State {
     told_unusable: bool,
     table: ResourceTable,
     wasi: WasiCtx,
+    run: Option<Arc<Run>>,
 }
 
 impl State {
@@ -241,6 +248,7 @@ impl State {
             told_unusable: false,
             table,
             wasi,
+            run: None,
         }
     }
 

@@ -108,11 +108,13 @@ pub struct DispatchOptions {
     pub cache: Option<PathBuf>,
     /// What answers in place of the capabilities; none outside tests of plugins.
     pub scripted: Option<Scripted>,
+    /// Whether what guests ask is noted on the cassette of the services.
+    pub recorded: bool,
 }
 
 impl Default for DispatchOptions {
     fn default() -> Self {
-        Self { concurrent_calls: 64, waiting_calls: 256, cache: None, scripted: None }
+        Self { concurrent_calls: 64, waiting_calls: 256, cache: None, scripted: None, recorded: false }
     }
 }
 
@@ -176,6 +178,7 @@ impl Dispatcher {
             memory_bytes: 512 << 20,
             cache: options.cache.clone(),
             scripted: options.scripted.clone(),
+            recorded: options.recorded,
         };
         let engine = Arc::new(Engine::new(&engine_options)?);
         let registry = Registry::new(services.clone(), HookSlots::new(hook_questions(options), KEPT_HOOKS));
@@ -303,7 +306,9 @@ impl Dispatcher {
         let started = Instant::now();
         let (result, provided_by) = match around::provide(hooks, call, observers, &calling).await? {
             Some((plugin, ProvidedCall::Content(content))) => (Ok(Outcome::Complete(content)), Some(plugin)),
-            Some((plugin, ProvidedCall::Keep)) if calling.may_be_kept => self.kept_or_invoked(call, plugin, target, &calling, round).await,
+            Some((plugin, ProvidedCall::Keep)) if calling.may_be_kept && self.services.tape.is_none() => {
+                self.kept_or_invoked(call, plugin, target, &calling, round).await
+            }
             Some(_) | None => {
                 let arguments = Json::Object(calling.arguments.clone());
                 (self.invoke(call, &self.services, target, arguments, round).await, None)

@@ -5,6 +5,7 @@
 
 pub mod answer;
 pub mod around;
+mod begun;
 mod cache;
 pub mod component;
 pub mod engine;

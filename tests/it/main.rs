@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where by panicking, also in what tests share")]
 
 mod cache;
+mod cassettes;
 mod commands;
 mod compiled_code;
 mod confirmations;

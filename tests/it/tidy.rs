@@ -8,7 +8,7 @@ use crate::examples;
 use crate::guests;
 
 /// The layers of the host, topmost first: each uses only those after it.
-const LAYERS: [&str; 15] = [
+const LAYERS: [&str; 16] = [
     "cli",
     "mcp",
     "dispatch",
@@ -21,6 +21,7 @@ const LAYERS: [&str; 15] = [
     "vault",
     "cache",
     "database",
+    "cassette",
     "call",
     "config",
     "telemetry",

@@ -82,7 +82,7 @@ enum Tag {
 }
 
 /// Rows as written, shared by every view of them.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Arena {
     columns: Vec<Column>,
     /// The rows one after another, each a JSON array, no separators.

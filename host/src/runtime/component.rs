@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use serde_json::Value as Json;
 use wasmtime::Store;
 use wasmtime::UpdateDeadline;
 use wasmtime::component::Instance;
@@ -25,6 +26,7 @@ use super::answer::ResourceContent;
 use super::answer::ResourceDefinition;
 use super::answer::Round;
 use super::answer::ToolDefinition;
+use super::begun::Begins;
 use super::engine::Links;
 use super::engine::LoadError;
 use super::exports;
@@ -75,6 +77,10 @@ pub type Answered<T> = (Result<T, CallError>, Announced);
 macro_rules! call_export {
     ($self:ident, $indices:expr, $call:ident, $guest:ident, $services:ident, $function:ident($($argument:expr),*), $translate:expr) => {{
         let mut store = $self.store($call, $guest, $services);
+        if store.data().services.tape.is_some() {
+            let arguments = Json::Array(vec![$($argument.begun()),*]);
+            store.data_mut().begin(stringify!($function).trim_start_matches("call_"), &arguments);
+        }
         let running = async {
             let instance = $self.pre.instantiate_async(&mut store).await?;
             let guest = $indices.load(&mut store, &instance)?;
@@ -211,7 +217,8 @@ impl Component {
         let brought = Brought::new(arguments.clone(), round.accepts_a_form());
         let call = &Call { brought: Arc::new(brought), ..call.clone() };
         let request = tools::Call { name: name.into(), arguments, round: exports::round(round, call) };
-        let Some(kept) = kept else {
+        // A call on a cassette has an instance of its own.
+        let Some(kept) = kept.filter(|_| services.tape.is_none()) else {
             return call_export!(self, indices, call, guest, services, call_call_tool(&request), exports::tool_outcome);
         };
         // Owned by what runs: taken back or late, the instance goes with it.

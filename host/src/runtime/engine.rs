@@ -42,6 +42,8 @@ pub struct EngineOptions {
     pub cache: Option<PathBuf>,
     /// What answers in place of the capabilities; none outside tests of plugins.
     pub scripted: Option<Scripted>,
+    /// Whether what guests ask is noted on the cassette of their services.
+    pub recorded: bool,
 }
 
 /// Why the engine did not start. Blame: the machine.
@@ -80,6 +82,7 @@ pub struct Engine {
     linker: Linker<State>,
     cache: Option<Cache>,
     scripted: Option<Scripted>,
+    recorded: bool,
     share: Arc<Share>,
     ticker: Option<JoinHandle<()>>,
     stop: Arc<AtomicBool>,
@@ -106,7 +109,16 @@ impl Engine {
         let cache = options.cache.as_ref().and_then(|folder| Cache::open(folder, &engine));
         let stop = Arc::new(AtomicBool::new(false));
         let ticker = spawn_ticker(&engine, stop.clone())?;
-        Ok(Self { engine, linker, cache, scripted: options.scripted.clone(), share: Arc::new(Share::new()), ticker: Some(ticker), stop })
+        Ok(Self {
+            engine,
+            linker,
+            cache,
+            scripted: options.scripted.clone(),
+            recorded: options.recorded,
+            share: Arc::new(Share::new()),
+            ticker: Some(ticker),
+            stop,
+        })
     }
 
     /// Compiles a component, or takes its compiled code from the cache. Blocks for up to seconds: not for async threads.
@@ -139,8 +151,12 @@ impl Engine {
                 component
             }
         };
-        let Some(script) = &self.scripted else { return Component::new(&self.linker, &compiled, links, self.share.clone()) };
         let mut linker = self.linker.clone();
+        if self.recorded {
+            capability::recorded::define(&mut linker, &compiled).map_err(|error| LoadError::Contract(format!("{error:#}")))?;
+            return Component::new(&linker, &compiled, Links { http: false }, self.share.clone());
+        }
+        let Some(script) = &self.scripted else { return Component::new(&linker, &compiled, links, self.share.clone()) };
         scripted::define(&mut linker, &compiled, script).map_err(|error| LoadError::Contract(format!("{error:#}")))?;
         Component::new(&linker, &compiled, links, self.share.clone())
     }

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+use serde_json::Value as Json;
 use tokio::sync::Semaphore;
 
 use super::around::Called;
@@ -84,7 +85,8 @@ pub struct GuestHook {
     slots: HookSlots,
     /// Where instances are kept; none when every question gets a new one.
     kept: Option<Arc<KeptInstances>>,
-    standing: Arc<Standing>,
+    /// Verdicts that stand; none when every question is asked.
+    standing: Option<Arc<Standing>>,
 }
 
 impl GuestHook {
@@ -97,8 +99,10 @@ impl GuestHook {
         slots: HookSlots,
         per_caller: bool,
     ) -> Self {
-        let kept = per_caller.then(|| KeptInstances::new(Keeping::default(), slots.kept.clone()));
-        Self { component, guest, services: services.for_hooks(), reads, kept, slots, standing: Arc::default() }
+        let kept = (per_caller && services.tape.is_none()).then(|| KeptInstances::new(Keeping::default(), slots.kept.clone()));
+        // On a tape, each question has to be there.
+        let standing = services.tape.is_none().then(Arc::default);
+        Self { component, guest, services: services.for_hooks(), reads, kept, slots, standing }
     }
 
     /// An instance for this caller: a kept one, or a new one.
@@ -112,6 +116,7 @@ impl GuestHook {
         }
         let mut store = self.component.store(call, &self.guest, &self.services);
         store.data_mut().hook = Some(question);
+        store.data_mut().begin("hook", &Json::Null);
         let instance = self.component.instantiate(&mut store).await?;
         Ok(Started::new(store, instance))
     }
@@ -271,15 +276,16 @@ impl Hook<Calling> for GuestHook {
         Box::pin(async move {
             let reads = self.reads;
             // Who is shown more is asked about each call.
-            let question = (!reads.arguments && !reads.caller).then(|| Question::of(subject, how));
-            if let Some(verdict) = question.as_ref().and_then(|question| self.standing.find(question)) {
+            let standing = self.standing.as_ref().filter(|_| !reads.arguments && !reads.caller);
+            let standing = standing.map(|standing| (standing, Question::of(subject, how)));
+            if let Some(verdict) = standing.as_ref().and_then(|(standing, question)| standing.find(question)) {
                 return Ok(verdict);
             }
             let event = hook_answer::call(subject, reads.arguments, self.caller(call));
             let translate = |verdict, is_first, state: &mut State| {
                 let verdict = hook_answer::before_call(verdict, reads, state)?;
-                if let Some(question) = question {
-                    self.standing.keep(question, &verdict, is_first, state);
+                if let Some((standing, question)) = standing {
+                    standing.keep(question, &verdict, is_first, state);
                 }
                 Ok::<_, Fault>(verdict)
             };

@@ -21,7 +21,10 @@ use wasmtime::component::Val;
 use wasmtime::component::types::ComponentFunc;
 use wasmtime::component::types::ComponentItem;
 
+use crate::capability::LimitExceeded;
 use crate::capability::State;
+use crate::capability::row_json;
+use crate::cassette;
 use crate::database::rows::RowSet;
 use crate::database::value::Value;
 
@@ -52,6 +55,8 @@ pub enum Answer {
     Error(Json),
     /// The operator has not granted it.
     Denied,
+    /// It is over this limit, so the call of the guest ends there.
+    Limit(String),
 }
 
 /// What answers in place of the host.
@@ -62,6 +67,15 @@ pub trait Script: Send + Sync {
     ///
     /// A call that the script does not have; the call of the guest ends there.
     fn answer(&self, asked: Asked) -> Result<Answer, String>;
+}
+
+/// Answers from the cassette that the calls of guests are on.
+pub struct FromTape;
+
+impl Script for FromTape {
+    fn answer(&self, asked: Asked) -> Result<Answer, String> {
+        Err(format!("`{}` is asked by a call that is on no cassette", asked.function))
+    }
 }
 
 /// A script, as options hold it.
@@ -81,6 +95,37 @@ struct Thing;
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{0}")]
 struct OffScript(String);
+
+/// Why a question has no answer.
+enum Ended {
+    OffScript(String),
+    Limit(String),
+}
+
+impl Ended {
+    fn into_error(self, function: &str) -> wasmtime::Error {
+        match self {
+            Self::OffScript(reason) => OffScript(format!("`{function}`: {reason}")).into(),
+            Self::Limit(limit) => LimitExceeded(limit).into(),
+        }
+    }
+}
+
+impl From<String> for Ended {
+    fn from(reason: String) -> Self {
+        Self::OffScript(reason)
+    }
+}
+
+/// What a cassette has, as a script says it.
+fn from_tape(answer: cassette::Answer) -> Result<Answer, String> {
+    match answer {
+        cassette::Answer::Ok(json) => Ok(Answer::Value(json)),
+        cassette::Answer::Error(json) => Ok(Answer::Error(json)),
+        cassette::Answer::Trap(limit) => Ok(Answer::Limit(limit)),
+        cassette::Answer::Unanswered => Err("the recorded call was cut off while it waited for this answer".into()),
+    }
+}
 
 /// Puts the script in the place of everything that gives a right and that `component` imports.
 ///
@@ -103,8 +148,8 @@ pub(super) fn define(linker: &mut Linker<State>, component: &Component, script: 
                     let function = readable(interface, name);
                     let script = script.clone();
                     linked.func_new(name, move |mut store, ty, parameters, results| {
-                        call(&script, &function, &mut store, &ty, parameters, results)
-                            .map_err(|reason| OffScript(format!("`{function}`: {reason}")).into())
+                        store.data_mut().has_asked_host = true;
+                        call(&script, &function, &mut store, &ty, parameters, results).map_err(|ended| ended.into_error(&function))
                     })?;
                 }
                 // Rows stay the host's own, also where an interface takes them from theirs.
@@ -132,21 +177,27 @@ fn call(
     ty: &ComponentFunc,
     parameters: &[Val],
     results: &mut [Val],
-) -> Result<(), String> {
+) -> Result<(), Ended> {
     let mut arguments = Map::new();
     for ((name, _), value) in ty.params().zip(parameters) {
         if let Some(json) = to_json::value(value, store)? {
             arguments.insert(name.to_owned(), json);
         }
     }
-    let answer = script.0.answer(Asked { function: function.to_owned(), arguments })?;
+    let answer = match store.data().run().cloned() {
+        Some(run) => from_tape(run.play(function, &Json::Object(arguments))?)?,
+        None => script.0.answer(Asked { function: function.to_owned(), arguments })?,
+    };
+    if let Answer::Limit(limit) = answer {
+        return Err(Ended::Limit(limit));
+    }
     let (Some(result), Some(ty)) = (results.first_mut(), ty.results().next()) else { return Ok(()) };
     *result = match (answer, &ty) {
         (Answer::Value(json), Type::Result(both)) => Val::Result(Ok(payload(both.ok(), &json, store)?)),
         (Answer::Value(json), ty) => from_json::value(ty, &json, store)?,
         (Answer::Error(json), Type::Result(both)) => Val::Result(Err(payload(both.err(), &json, store)?)),
-        (Answer::Error(_), _) => return Err("it cannot fail, so a script cannot make it".into()),
-        (Answer::Denied, ty) => from_json::denial(ty)?,
+        (Answer::Error(_), _) => return Err("it cannot fail, so a script cannot make it".to_owned().into()),
+        (Answer::Denied | Answer::Limit(_), ty) => from_json::denial(ty)?,
     };
     Ok(())
 }
@@ -167,7 +218,7 @@ pub fn cell(json: &Json) -> Option<Value> {
 
 /// Columns and rows as JSON, as [`row_set`] reads them.
 pub fn rows_json(rows: &RowSet) -> Json {
-    to_json::rows_json(rows)
+    row_json::rows(rows)
 }
 
 fn payload(ty: Option<Type>, json: &Json, store: &mut StoreContextMut<'_, State>) -> Result<Option<Box<Val>>, String> {

@@ -6,6 +6,7 @@ use super::answer::CallError;
 use crate::capability::LimitExceeded;
 use crate::capability::NotLinked;
 use crate::capability::meter::Meter;
+use crate::capability::recorded::Unrecordable;
 
 /// What wasmtime says when a guest hands over more than its store's hostcall fuel allows. It has no type of its own.
 const CROSSING_TEXT: &str = "fuel allocated for hostcalls has been exhausted";
@@ -28,6 +29,9 @@ pub(super) fn blame(plugin: &str, error: &wasmtime::Error, meter: &Meter, crossi
     }
     if let Some(not_linked) = error.downcast_ref::<NotLinked>() {
         return CallError::PluginFailed { plugin, reason: not_linked.to_string() };
+    }
+    if let Some(unrecordable) = error.downcast_ref::<Unrecordable>() {
+        return CallError::PluginFailed { plugin, reason: unrecordable.to_string() };
     }
     let reason = match error.downcast_ref::<Trap>() {
         Some(Trap::StackOverflow) => return limit("512 KiB of stack".into()),

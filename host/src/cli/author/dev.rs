@@ -67,7 +67,7 @@ pub(super) async fn run(options: &Options) -> Result<(), Failure> {
 }
 
 /// What the plugin of the project may do: what the configuration says of it, else read every database and be obeyed as a hook.
-fn grant(config: &mut Config, project: &Project, out: &Path) -> Result<(), Failure> {
+pub(super) fn grant(config: &mut Config, project: &Project, out: &Path) -> Result<(), Failure> {
     let name = PluginName::parse(project.id());
     let name = name.ok_or_else(|| Failure::new(Exit::Configuration, format!("`{}` cannot be the name of a plugin", project.id())))?;
     let at = config.plugins.iter().position(|plugin| plugin.name == name);

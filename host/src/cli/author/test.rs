@@ -4,6 +4,7 @@
 //! validated, limits hold, and answers are written as clients get them.
 
 mod case;
+mod cassette;
 mod compare;
 mod question;
 mod script;
@@ -23,6 +24,7 @@ use super::project::Project;
 use crate::call::Call;
 use crate::call::Caller;
 use crate::capability::Services;
+use crate::cli::SourceOptions;
 use crate::cli::failure::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::output;
@@ -56,6 +58,17 @@ pub(in crate::cli) struct Options {
     /// not trap
     #[arg(long)]
     deny_each: bool,
+    /// Run them on the databases of the configuration instead of scripts, and write what they did into this cassette
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["replay", "deny_each"])]
+    record: Option<PathBuf>,
+    /// Run them on what this cassette says, without databases, storage or clock, and tell the first divergence
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["deny_each", "config", "database", "redact"])]
+    replay: Option<PathBuf>,
+    /// With `--record`: a column whose values do not get into the file, `COLUMN` or `TABLE.COLUMN`; may be given several times
+    #[arg(long, value_name = "COLUMN", requires = "record")]
+    redact: Vec<String>,
+    #[command(flatten)]
+    sources: SourceOptions,
     /// Print the results as JSON
     #[arg(long)]
     pub(in crate::cli) json: bool,
@@ -82,6 +95,13 @@ pub(super) async fn run(options: &Options) -> Result<(), Failure> {
         Some(folder) => folder.clone(),
         None => build::build(&project, &project.folder.join("build"), &[]).await?.folder,
     };
+    if let Some(file) = &options.record {
+        let recorded = cassette::record(&project, &folder, &cases, &options.sources, (file, &options.redact)).await?;
+        return print(&recorded, options.json);
+    }
+    if let Some(file) = &options.replay {
+        return print(&cassette::replay(&project, &folder, &cases, file).await?, options.json);
+    }
     let player = Arc::new(Player::default());
     let dispatch = DispatchOptions { scripted: Some(Scripted(player.clone())), ..DispatchOptions::default() };
     let dispatcher = package::load(&folder, project.id(), Services::default(), dispatch).await?;
@@ -151,7 +171,7 @@ async fn play(dispatcher: &Arc<Dispatcher>, case: &Case) -> Result<Json, String>
     let plugins: Vec<Arc<Plugin>> = dispatcher.plugins();
     let plugin = plugins.first().ok_or("the plugin is gone")?;
     if case.hook.is_some() {
-        return question::ask(plugin, case, &call).await;
+        return question::ask(plugin, case, &call, dispatcher.services()).await;
     }
     let name = format!("{}{}", plugin.rules.prefix, case.tool.as_deref().unwrap_or_default());
     let request = ToolRequest { name, arguments: case.arguments.clone(), round: Round::default() };

@@ -49,6 +49,14 @@ impl RowSet {
         writer.finish(true).ok()
     }
 
+    /// The same rows, with more after them that are not held.
+    #[must_use]
+    pub fn cut(&self) -> Self {
+        let mut arena = (*self.arena).clone();
+        arena.complete = false;
+        Self { arena: std::sync::Arc::new(arena), ..self.clone() }
+    }
+
     /// The same rows with another value in place of every one that is not `NULL`, in the columns named.
     ///
     /// A mask of a column that is not there is passed over; of several of one column the first counts.

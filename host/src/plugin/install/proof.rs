@@ -48,7 +48,7 @@ pub enum ProofError {
 /// A plugin that does not load, does not start, takes too long or offers what clients must not get.
 pub async fn prove(inspected: &Inspected, cache: Option<PathBuf>) -> Result<Contract, ProofError> {
     let package = package(inspected);
-    let options = EngineOptions { instances: INSTANCES, memory_bytes: 512 << 20, cache, scripted: None };
+    let options = EngineOptions { instances: INSTANCES, memory_bytes: 512 << 20, cache, scripted: None, recorded: false };
     let loaded = tokio::task::spawn_blocking(move || {
         let engine = Engine::new(&options)?;
         let plugin = Plugin::load(&engine, package)?;

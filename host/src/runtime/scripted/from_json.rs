@@ -14,6 +14,7 @@ use wasmtime::component::types::Variant;
 
 use super::Thing;
 use crate::capability::State;
+use crate::capability::row_json;
 use crate::capability::rows::GuestRows;
 use crate::database::rows::Column;
 use crate::database::rows::Kind;
@@ -41,7 +42,7 @@ pub(super) fn value(ty: &Type, json: &Json, store: &mut StoreContextMut<'_, Stat
         Type::U64 => Val::U64(json.as_u64().ok_or_else(wrong)?),
         #[expect(clippy::cast_possible_truncation, reason = "the type of the contract has no more digits")]
         Type::Float32 => Val::Float32(json.as_f64().ok_or_else(wrong)? as f32),
-        Type::Float64 => Val::Float64(json.as_f64().ok_or_else(wrong)?),
+        Type::Float64 => Val::Float64(real(json).ok_or_else(wrong)?),
         Type::Char => Val::Char(json.as_str().and_then(|text| text.chars().next()).ok_or_else(wrong)?),
         Type::String => Val::String(json.as_str().ok_or_else(wrong)?.to_owned()),
         Type::List(list) if list.ty() == Type::U8 => Val::List(bytes(json).ok_or_else(wrong)?.into_iter().map(Val::U8).collect()),
@@ -94,6 +95,11 @@ pub(super) fn value(ty: &Type, json: &Json, store: &mut StoreContextMut<'_, Stat
 
 fn whole<T: TryFrom<i64>>(json: &Json) -> Option<T> {
     T::try_from(json.as_i64()?).ok()
+}
+
+/// A number, or the name of one that JSON does not have: `NaN`, `inf`, `-inf`.
+fn real(json: &Json) -> Option<f64> {
+    json.as_f64().or_else(|| json.as_str()?.parse().ok())
 }
 
 /// `{"base64": …}`, or text for its UTF-8.
@@ -150,13 +156,18 @@ fn rows(json: &Json, store: &mut StoreContextMut<'_, State>) -> Result<Val, Stri
 pub(super) fn row_set(json: &Json) -> Result<RowSet, String> {
     let column = |json: &Json| {
         let name = json.as_str().or_else(|| json["name"].as_str()).unwrap_or_default().to_owned();
-        Column { name, type_name: json["type-name"].as_str().unwrap_or_default().to_owned(), kind: Kind::Any }
+        Column {
+            name,
+            type_name: json["type-name"].as_str().unwrap_or_default().to_owned(),
+            kind: json["kind"].as_str().and_then(row_json::kind).unwrap_or(Kind::Any),
+        }
     };
     let columns: Vec<Column> = json["columns"].as_array().into_iter().flatten().map(column).collect();
     let row = |json: &Json| json.as_array().into_iter().flatten().map(cell).collect::<Option<Vec<Value>>>();
     let rows: Option<Vec<Vec<Value>>> = json["rows"].as_array().into_iter().flatten().map(row).collect();
     let rows = rows.ok_or("a cell of the rows is no SQL value")?;
-    RowSet::build(columns, &rows, ROW_BYTES).ok_or_else(|| "rows have as many cells as there are columns, and 16 MiB at most".into())
+    let set = RowSet::build(columns, &rows, ROW_BYTES).ok_or("rows have as many cells as there are columns, and 16 MiB at most")?;
+    Ok(if json["truncated"] == Json::Bool(true) { set.cut() } else { set })
 }
 
 /// A cell, as SQL values are written.
@@ -175,7 +186,7 @@ fn special(object: &Map<String, Json>) -> Option<Value> {
     let (name, payload) = object.iter().next()?;
     Some(match name.as_str() {
         "null" => Value::Null,
-        "real" => Value::Real(payload.as_f64()?),
+        "real" => Value::Real(real(payload)?),
         "decimal" => Value::Decimal(payload.as_str()?.to_owned()),
         "json" => Value::Json(payload.as_str()?.to_owned()),
         "blob" => Value::Blob(bytes(payload)?),

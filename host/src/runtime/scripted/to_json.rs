@@ -12,9 +12,8 @@ use wasmtime::component::Val;
 
 use super::Thing;
 use crate::capability::State;
+use crate::capability::row_json;
 use crate::capability::rows::GuestRows;
-use crate::database::rows::RowSet;
-use crate::database::value::Value;
 
 /// A value as JSON; `None` for an option that is none. Records are objects without what is none; a case of a variant is its
 /// name, or `{name: payload}`; SQL values are what JSON has for them, and `{"decimal"}`, `{"blob"}`, `{"json"}` for the rest.
@@ -30,7 +29,9 @@ pub(super) fn value(value: &Val, store: &mut StoreContextMut<'_, State>) -> Resu
         Val::S64(value) => (*value).into(),
         Val::U64(value) => (*value).into(),
         Val::Float32(value) => json!(value),
-        Val::Float64(value) => json!(value),
+        Val::Float64(value) if value.is_finite() => json!(value),
+        // JSON has no others.
+        Val::Float64(value) => value.to_string().into(),
         Val::Char(value) => value.to_string().into(),
         Val::String(value) => value.as_str().into(),
         Val::List(values) if matches!(values.first(), Some(Val::U8(_))) => bytes(values),
@@ -81,30 +82,8 @@ fn resource(handle: ResourceAny, store: &mut StoreContextMut<'_, State>) -> Resu
     if handle.ty() == ResourceType::host::<GuestRows>() {
         let rows = handle.try_into_resource::<GuestRows>(&mut *store).map_err(|error| error.to_string())?;
         let held = store.data_mut().take_rows(rows).map_err(|error| error.to_string())?;
-        return Ok(rows_json(&held.rows));
+        return Ok(row_json::rows(&held.rows));
     }
     let thing = handle.try_into_resource::<Thing>(&mut *store).map_err(|error| error.to_string())?;
     Ok(thing.rep().into())
-}
-
-/// Columns and rows.
-pub(super) fn rows_json(rows: &RowSet) -> Json {
-    let columns: Vec<Json> = rows.columns().iter().map(|column| json!({ "name": column.name, "type-name": column.type_name })).collect();
-    let cells = |row: Vec<Value>| row.iter().map(cell).collect::<Vec<_>>();
-    let values: Vec<Vec<Json>> = (0..rows.len()).filter_map(|at| rows.values(at)).map(cells).collect();
-    json!({ "columns": columns, "rows": values, "truncated": rows.truncated() })
-}
-
-/// A cell, as [`value`] writes SQL values.
-fn cell(value: &Value) -> Json {
-    match value {
-        Value::Null => Json::Null,
-        Value::Boolean(value) => (*value).into(),
-        Value::Integer(value) => (*value).into(),
-        Value::Real(value) => json!(value),
-        Value::Decimal(digits) => json!({ "decimal": digits }),
-        Value::Text(text) => text.as_str().into(),
-        Value::Blob(bytes) => json!({ "blob": { "base64": STANDARD.encode(bytes) } }),
-        Value::Json(text) => json!({ "json": text }),
-    }
 }

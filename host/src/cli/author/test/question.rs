@@ -45,7 +45,7 @@ use crate::runtime::scripted;
 /// # Errors
 ///
 /// A test that makes no sense, and a hook that fails.
-pub(super) async fn ask(plugin: &Plugin, case: &Case, call: &Call) -> Result<Json, String> {
+pub(super) async fn ask(plugin: &Plugin, case: &Case, call: &Call, services: &Services) -> Result<Json, String> {
     let name = case.hook.as_deref().unwrap_or_default();
     let event = HookEvent::parse(name).ok_or_else(|| format!("there is no hook `{name}`"))?;
     let declared =
@@ -53,7 +53,7 @@ pub(super) async fn ask(plugin: &Plugin, case: &Case, call: &Call) -> Result<Jso
     let declared = declared.ok_or_else(|| format!("the manifest declares no such hook on `{name}`"))?;
     let reads = declared.shown();
     let slots = HookSlots::new(1, 0);
-    let hook = GuestHook::new(plugin.component.clone(), plugin.guest.clone(), &Services::default(), reads, slots, false);
+    let hook = GuestHook::new(plugin.component.clone(), plugin.guest.clone(), services, reads, slots, false);
     let how = Asked { kind: declared.kind, stage: Stage::BeforeChanges };
     match event {
         HookEvent::BeforeQuery => verdict(&hook, call, &asking(case)?, how, before_query, provided).await,
