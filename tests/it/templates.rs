@@ -16,9 +16,12 @@ use crate::host::Host;
 /// Those that find nothing where nothing is wrong.
 const MAY_BE_EMPTY: [&str; 3] = ["duplicate_rows", "referential_check", "sequence_gaps"];
 
+/// Those that MariaDB shows only to a role with the privilege `PROCESS`.
+const NEEDS_PROCESS: [&str; 2] = ["blocked", "locks"];
+
 /// Where the host keeps what callers save: a place of the test's own.
 fn keeping_in(folder: &Folder) -> String {
-    format!("state_dir = {:?}", folder.path())
+    format!("state_dir = {:?}", folder.path().join("state"))
 }
 
 /// Arguments for those that take a table, on the library.
@@ -39,7 +42,8 @@ fn arguments(name: &str) -> Value {
 
 async fn every_template_runs(engine: Engine) {
     let library = Library::new(engine).await;
-    let host = Host::new().database("main", &library.url, "").start().await;
+    // Rows that are kept would hide what is written past the host.
+    let host = Host::new().database("main", &library.url, "").table("plugins.cache", "enabled = false").start().await;
     let client = host.connect(Era::Modern).await;
     let name_of_engine = match engine {
         Engine::Sqlite => "sqlite",
@@ -61,6 +65,8 @@ async fn every_template_runs(engine: Engine) {
                     assert!(!answer.error()["hint"].as_str().unwrap().is_empty());
                     missing.insert(name);
                 }
+                // So is what the role may not see.
+                "ACCESS_DENIED" if engine == Engine::MySql && NEEDS_PROCESS.contains(&name) => {}
                 _ => wrong.push(format!("{name}: {}", answer.text())),
             }
         } else if arguments(name).get("table").is_some() && !MAY_BE_EMPTY.contains(&name) && answer.rows() == json!([]) {
