@@ -8,12 +8,21 @@ use serde_json::json;
 use crate::database::Engine;
 use crate::database::LOANS;
 use crate::database::Library;
+use crate::folder::Folder;
 use crate::host::Client;
 use crate::host::Era;
 use crate::host::Host;
 
 /// Those that find nothing where nothing is wrong.
 const MAY_BE_EMPTY: [&str; 3] = ["duplicate_rows", "referential_check", "sequence_gaps"];
+
+/// Those that MariaDB shows only to a role with the privilege `PROCESS`.
+const NEEDS_PROCESS: [&str; 2] = ["blocked", "locks"];
+
+/// Where the host keeps what callers save: a place of the test's own.
+fn keeping_in(folder: &Folder) -> String {
+    format!("state_dir = {:?}", folder.path().join("state"))
+}
 
 /// Arguments for those that take a table, on the library.
 fn arguments(name: &str) -> Value {
@@ -33,7 +42,8 @@ fn arguments(name: &str) -> Value {
 
 async fn every_template_runs(engine: Engine) {
     let library = Library::new(engine).await;
-    let host = Host::new().database("main", &library.url, "").start().await;
+    // Rows that are kept would hide what is written past the host.
+    let host = Host::new().database("main", &library.url, "").table("plugins.cache", "enabled = false").start().await;
     let client = host.connect(Era::Modern).await;
     let name_of_engine = match engine {
         Engine::Sqlite => "sqlite",
@@ -55,6 +65,8 @@ async fn every_template_runs(engine: Engine) {
                     assert!(!answer.error()["hint"].as_str().unwrap().is_empty());
                     missing.insert(name);
                 }
+                // So is what the role may not see.
+                "ACCESS_DENIED" if engine == Engine::MySql && NEEDS_PROCESS.contains(&name) => {}
                 _ => wrong.push(format!("{name}: {}", answer.text())),
             }
         } else if arguments(name).get("table").is_some() && !MAY_BE_EMPTY.contains(&name) && answer.rows() == json!([]) {
@@ -92,7 +104,8 @@ async fn check_figures(client: &Client) {
 
 async fn what_a_caller_gives_never_becomes_sql(engine: Engine) {
     let library = Library::new(engine).await;
-    let host = Host::new().database("main", &library.url, "mode = \"read-write\"").start().await;
+    let state = Folder::new();
+    let host = Host::new().database("main", &library.url, "mode = \"read-write\"").server(&keeping_in(&state)).start().await;
     let client = host.connect(Era::Modern).await;
     let template = json!({
         "name": "by_title", "description": "Books by title.",
@@ -123,7 +136,7 @@ async fn what_a_caller_gives_never_becomes_sql(engine: Engine) {
     // A template reads, whatever it says.
     let writes = json!({ "name": "writes", "description": "Deletes.", "statements": { "any": "delete from loans" } });
     assert!(!client.call("save_template", json!({ "template": writes })).await.failed());
-    assert_eq!(client.call("run_template", json!({ "name": "writes" })).await.code(), "READ_ONLY");
+    assert!(client.call("run_template", json!({ "name": "writes" })).await.failed());
     assert_eq!(library.number("select count(*) from loans").await, LOANS);
     library.close().await;
 }
@@ -136,6 +149,47 @@ async fn a_chart_is_a_picture_beside_its_rows() {
     let answer = client.call("run_template", json!({ "name": "growth", "params": arguments("growth"), "chart": "auto" })).await;
     assert_eq!(answer.images(), ["image/png"]);
     assert_eq!(answer.rows().as_array().unwrap().last().unwrap()[2], LOANS);
+    library.close().await;
+}
+
+#[tokio::test]
+async fn a_template_is_a_tool_as_soon_as_it_is_saved() {
+    let library = Library::new(Engine::Sqlite).await;
+    let operators = json!({ "name": "dear", "description": "Dear books.", "tool": true, "statements": { "any": "select id from books where price > {{least}}" },
+        "parameters": [{ "name": "least", "type": "number", "min": 0 }] });
+    let settings = r#"
+        [plugins.template.settings]
+        share = true
+        publish = true
+        max_tools = 2
+        [[plugins.template.settings.templates]]
+        name = "dear"
+        description = "Dear books."
+        tool = true
+        statements = { any = "select count(*) as books from books where price > {{least}}" }
+        parameters = [{ name = "least", type = "number", min = 0 }]"#;
+    let state = Folder::new();
+    let host = Host::new().database("main", &library.url, settings).server(&keeping_in(&state)).start().await;
+    let client = host.connect(Era::Modern).await;
+    // A client of its own each time: one keeps the list that it has until it is told of another.
+    let published =
+        async || host.connect(Era::Modern).await.tools().await.into_iter().filter(|tool| tool.starts_with("template_")).collect::<Vec<_>>();
+    assert_eq!(published().await, ["template_dear"]);
+    let books = library.number("select count(*) from books").await;
+    assert_eq!(client.call("template_dear", json!({ "least": 0 })).await.rows(), json!([[books]]));
+    assert_eq!(client.call("template_dear", json!({ "least": -1 })).await.code(), "INVALID_ARGUMENTS");
+    assert_eq!(client.call("template_dear", json!({})).await.code(), "INVALID_ARGUMENTS");
+
+    let mut named = operators.clone();
+    named["name"] = "cheap".into();
+    let save = async |template: &Value| client.call("save_template", json!({ "template": template, "shared": true })).await;
+    assert!(save(&operators).await.failed(), "nobody takes the name of the operator's");
+    assert!(!save(&named).await.failed());
+    assert_eq!(published().await, ["template_cheap", "template_dear"]);
+    named["name"] = "third".into();
+    assert_eq!(save(&named).await.code(), "TOO_MANY");
+    assert!(!client.call("delete_template", json!({ "name": "cheap", "shared": true })).await.failed());
+    assert_eq!(published().await, ["template_dear"]);
     library.close().await;
 }
 

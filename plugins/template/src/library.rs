@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::Value as Json;
 use tidegate_plugin::ToolError;
 use tidegate_plugin::settings;
+use tidegate_plugin::storage::Error;
 use tidegate_plugin::storage::Scope;
 
 use crate::builtin;
@@ -45,7 +46,7 @@ pub(crate) fn find(name: &str) -> Result<Found, ToolError> {
     for (scope, source) in [(Scope::Caller, Source::Own), (Scope::Shared, Source::Shared)] {
         match saved::find(scope, name) {
             Ok(Some((saved, _))) => return Ok(Found { template: saved.template, source, version: Some(saved.version) }),
-            Ok(None) | Err(tidegate_plugin::storage::Error::Denied | tidegate_plugin::storage::Error::InvalidKey) => {}
+            Ok(None) | Err(Error::Denied | Error::InvalidKey) => {}
             Err(error) => return Err(error.into()),
         }
     }
@@ -62,13 +63,17 @@ pub(crate) fn find_trusted(name: &str) -> Result<Option<Found>, ToolError> {
     Ok(found.map(|template| Found { template, source: Source::Operator, version: None }))
 }
 
-/// All of them, by source and name.
-pub(crate) fn all() -> Result<Vec<Found>, ToolError> {
+/// All of them, by source and name, and whether saved ones are among them: where storage cannot be reached, the others are still there.
+pub(crate) fn all() -> Result<(Vec<Found>, bool), ToolError> {
     let built_in = builtin::names().filter_map(builtin::find);
     let mut all: Vec<Found> = built_in.map(|template| Found { template, source: Source::BuiltIn, version: None }).collect();
     all.extend(operators()?.into_iter().map(|template| Found { template, source: Source::Operator, version: None }));
     for (scope, source) in [(Scope::Caller, Source::Own), (Scope::Shared, Source::Shared)] {
-        for name in saved::names(scope)? {
+        let names = match saved::names(scope) {
+            Err(Error::Unavailable) => return Ok((all, false)),
+            names => names?,
+        };
+        for name in names {
             if all.iter().all(|found| found.template.name != name)
                 && let Some((saved, _)) = saved::find(scope, &name)?
             {
@@ -76,7 +81,7 @@ pub(crate) fn all() -> Result<Vec<Found>, ToolError> {
             }
         }
     }
-    Ok(all)
+    Ok((all, true))
 }
 
 /// The operator's, from the setting `templates`.

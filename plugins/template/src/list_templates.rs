@@ -43,10 +43,15 @@ impl Tool for ListTemplates {
         if let Some(name) = &self.name {
             return Ok(Content::json(&whole(&at_version(library::find(name)?, self.version)?)?)?.into());
         }
+        let (all, with_saved) = library::all()?;
         let engine = self.engine.map(EngineName::engine);
         let fits = |found: &Found| engine.is_none_or(|engine| found.template.statements.find(engine).is_some());
-        let templates: Vec<Json> = library::all()?.iter().filter(|found| fits(found)).map(short).collect();
-        Ok(Content::json(&json!({ "templates": templates }))?.into())
+        let templates: Vec<Json> = all.iter().filter(|found| fits(found)).map(short).collect();
+        let mut answer = json!({ "templates": templates });
+        if !with_saved {
+            answer["note"] = "saved templates cannot be reached now".into();
+        }
+        Ok(Content::json(&answer)?.into())
     }
 }
 

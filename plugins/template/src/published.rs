@@ -12,6 +12,7 @@ use tidegate_plugin::ToolError;
 use tidegate_plugin::ToolResult;
 use tidegate_plugin::log;
 use tidegate_plugin::settings;
+use tidegate_plugin::storage::Error;
 use tidegate_plugin::storage::Scope;
 
 use crate::library;
@@ -73,7 +74,12 @@ pub(crate) fn check(template: &Template) -> Result<(), ToolError> {
 fn published() -> Result<Vec<Template>, ToolError> {
     let mut templates: Vec<Template> = library::operators()?.into_iter().filter(|template| template.tool).collect();
     if may_publish()? {
-        for name in saved::names(Scope::Shared)? {
+        let names = match saved::names(Scope::Shared) {
+            // The operator's are there all the same.
+            Err(Error::Unavailable) => Vec::new(),
+            names => names?,
+        };
+        for name in names {
             if library::find_trusted(&name)?.is_none()
                 && let Some((saved, _)) = saved::find(Scope::Shared, &name)?
                 && saved.template.tool

@@ -99,7 +99,7 @@ fn candidates(request: &CompletionRequest) -> Vec<String> {
     let template = request.given("name").and_then(|name| library::find(name).ok()).map(|found| found.template);
     let takes = |kind: Kind| template.as_ref().is_none_or(|template| template.parameters.iter().any(|parameter| parameter.kind == kind));
     match request.argument.as_str() {
-        "name" => library::all().unwrap_or_default().into_iter().map(|found| found.template.name).collect(),
+        "name" => library::all().map(|(all, _)| all).unwrap_or_default().into_iter().map(|found| found.template.name).collect(),
         "database" => catalog::list_databases().into_iter().map(|database| database.name).collect(),
         "table" if takes(Kind::Table) => {
             let filter = TableFilter { pattern: Some(format!("%{}%", request.value)), limit: 500, ..TableFilter::default() };

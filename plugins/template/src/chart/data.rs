@@ -209,3 +209,65 @@ fn label(value: &Value) -> String {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn data(columns: &[&str], rows: &[Vec<Value>], preferred: Option<&Chart>, wanted: Option<Kind>) -> Option<Data> {
+        let column = |name: &&str| Column { name: (*name).to_owned(), type_name: String::new(), kind: tidegate_plugin::Kind::Any };
+        Data::new(&columns.iter().map(column).collect::<Vec<_>>(), rows, preferred, wanted)
+    }
+
+    fn chosen(columns: &[&str], rows: &[Vec<Value>]) -> Option<Kind> {
+        data(columns, rows, None, None).map(|data| data.kind)
+    }
+
+    #[test]
+    fn types_suggest_the_chart() {
+        assert_eq!(chosen(&["day", "n"], &[vec!["2026-01-01".into(), 1.into()], vec!["2026-01-02".into(), 2.into()]]), Some(Kind::Line));
+        assert_eq!(chosen(&["name", "n"], &[vec!["a".into(), 1.into()]]), Some(Kind::Bar));
+        assert_eq!(chosen(&["a", "b"], &[vec![0.5.into(), 1.into()], vec![2.into(), 3.into()]]), Some(Kind::Scatter));
+        assert_eq!(chosen(&["n"], &[vec![1.into()], vec![2.into()]]), Some(Kind::Histogram));
+        let many: Vec<Vec<Value>> = (0..41_i64).map(|n| vec![format!("name {n}").into(), n.into()]).collect();
+        assert_eq!(chosen(&["name", "n"], &many), Some(Kind::Table));
+        assert_eq!(chosen(&["name"], &[vec!["a".into()]]), None);
+        assert_eq!(chosen(&["name", "n"], &[vec!["a".into(), Value::Null]]), None);
+        assert_eq!(chosen(&["name", "n"], &[]), None);
+        // A decimal is a number, however the engine writes it.
+        assert_eq!(chosen(&["name", "n"], &[vec!["a".into(), Value::Decimal("12.50".into())]]), Some(Kind::Bar));
+    }
+
+    #[test]
+    fn a_heat_map_has_its_columns_in_order_and_gaps_where_nothing_is() {
+        let chart = Chart {
+            kind: Kind::Heatmap,
+            x: Some("hour".into()),
+            y: vec!["n".into()],
+            series: Some("day".into()),
+            unit: Some("rows".into()),
+        };
+        let rows = [vec![0.into(), 9.into(), 1.into()], vec![0.into(), 10.into(), 2.into()], vec![1.into(), 2.into(), 3.into()]];
+        let data = data(&["day", "hour", "n"], &rows, Some(&chart), None).expect("there are numbers");
+        assert_eq!(data.labels, ["2", "9", "10"]);
+        assert_eq!(data.series[0], ("0".into(), vec![None, Some(1.0), Some(2.0)]));
+        assert_eq!(data.series[1], ("1".into(), vec![Some(3.0), None, None]));
+        assert_eq!(data.y_name, "n (rows)");
+    }
+
+    #[test]
+    fn a_histogram_counts_every_row_in_round_buckets() {
+        let rows: Vec<Vec<Value>> = (0..100_i64).map(|n| vec![n.into()]).collect();
+        let data = data(&["n"], &rows, None, None).expect("there are numbers");
+        assert_eq!(data.labels, ["0", "10", "20", "30", "40", "50", "60", "70", "80", "90"]);
+        assert!(data.series[0].1.iter().all(|count| *count == Some(10.0)), "{:?}", data.series);
+    }
+
+    #[test]
+    fn series_that_cannot_be_told_apart_are_left_out_and_counted() {
+        let rows = [(0..12_i64).map(Value::from).collect::<Vec<_>>()];
+        let columns = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"];
+        let data = data(&columns, &rows, None, Some(Kind::Bar)).expect("there are numbers");
+        assert_eq!((data.series.len(), data.left_out), (SERIES, 3));
+    }
+}

@@ -298,7 +298,10 @@ impl Canvas {
             let x = across(places[index]);
             let drop = if lines == 2 && number % 2 == 1 { 16 } else { 0 };
             self.line(Point::new(x, BOTTOM), Point::new(x, BOTTOM + 4 + drop), INK, 1)?;
-            self.write(&cut(&labels[index], 16), Point::new(x, BOTTOM + 8 + drop), Alignment::Center, &FONT_8X13)?;
+            let label = cut(&labels[index], 16);
+            // The last one would reach beyond the picture.
+            let middle = x.min(WIDTH - 4 - label.chars().count() as i32 * CHARACTER / 2);
+            self.write(&label, Point::new(middle, BOTTOM + 8 + drop), Alignment::Center, &FONT_8X13)?;
         }
         Ok(())
     }
