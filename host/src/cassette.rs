@@ -11,6 +11,8 @@ mod matching;
 mod player;
 mod recorder;
 mod redaction;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::sync::OnceLock;
@@ -25,8 +27,6 @@ pub use line::CassetteError;
 pub use line::Header;
 pub use line::Line;
 pub use line::PluginNote;
-pub use line::Recorded;
-pub use line::Side;
 pub use matching::matches;
 pub use player::Divergence;
 pub use player::Player;

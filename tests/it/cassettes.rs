@@ -67,9 +67,8 @@ impl Project {
         fs::write(place.join("Cargo.toml"), "").unwrap();
         fs::write(place.join("tests/notes.toml"), tests).unwrap();
         let configuration = format!(
-            "state = {:?}\n[databases.main]\nurl = {url:?}\n[plugins.notes]\npath = {:?}\ndatabases = {{ main = \"read\" }}\n\
+            "[databases.main]\nurl = {url:?}\n[plugins.notes]\npath = {:?}\ndatabases = {{ main = \"read\" }}\n\
              storage = \"64 KiB\"\nsecrets = {{ key = '{KEY}' }}\nsettings = {{ style = \"plain\" }}\n",
-            place.join("state"),
             place.join("built")
         );
         fs::write(place.join("tidegate.toml"), configuration).unwrap();
@@ -78,6 +77,7 @@ impl Project {
 
     async fn test(&self, more: &[&str]) -> Ended {
         let mut command = program();
+        command.env("TIDEGATE_STATE", self.folder.path().join("state"));
         command.args(["plugin", "test"]).arg(self.folder.path()).arg("--built").arg(self.folder.path().join("built")).args(more);
         run(command).await
     }

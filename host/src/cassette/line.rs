@@ -32,25 +32,12 @@ pub struct Header {
     pub cassette: u32,
     /// The version of the program that recorded it.
     pub tidegate: String,
-    /// What was recorded.
-    pub kind: Recorded,
     /// The plugins that were loaded.
     pub plugins: Vec<PluginNote>,
     /// What the random numbers of its calls are made from.
     pub seed: String,
     /// Columns whose values were taken out: `COLUMN` or `TABLE.COLUMN`.
     pub redacted: Vec<String>,
-}
-
-/// What a cassette holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Recorded {
-    /// A session of a client.
-    #[default]
-    Session,
-    /// The tests of a plugin.
-    Tests,
 }
 
 /// A plugin that was loaded.
@@ -62,16 +49,6 @@ pub struct PluginNote {
     pub version: String,
     /// The digest of its component.
     pub component: String,
-}
-
-/// Who sent a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Side {
-    /// The client.
-    Client,
-    /// The host.
-    Server,
 }
 
 /// What a capability answered.
@@ -92,13 +69,6 @@ pub enum Answer {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "line", rename_all = "kebab-case")]
 pub enum Line {
-    /// A message between client and host.
-    Message {
-        /// Who sent it.
-        from: Side,
-        /// The message.
-        message: Json,
-    },
     /// A call of a guest began.
     Call {
         /// Its number in this file.

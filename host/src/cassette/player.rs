@@ -76,7 +76,7 @@ impl Player {
                         played.questions.push(question);
                     }
                 }
-                Line::Message { .. } | Line::Test { .. } | Line::End { .. } => {}
+                Line::Test { .. } | Line::End { .. } => {}
             }
         }
         Self { seed: cassette.header.seed.clone(), playing: Mutex::new(Playing { calls, diverged: None }) }

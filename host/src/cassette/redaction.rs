@@ -93,7 +93,7 @@ impl Redaction {
                 Line::Capability { function, request, answer, .. } => self.capability(function, request, answer, &mut seen),
                 // What came of cells that are gone cannot come of what is left.
                 Line::Test { came, .. } if std::mem::take(&mut seen.hidden) => *came = MARK.into(),
-                Line::Message { .. } | Line::Call { .. } | Line::Test { .. } | Line::End { .. } => {}
+                Line::Call { .. } | Line::Test { .. } | Line::End { .. } => {}
             }
         }
         for line in &mut cassette.lines {
@@ -108,7 +108,6 @@ impl Redaction {
                 }
                 Line::Call { arguments, .. } => seen.values.whole(arguments),
                 Line::Test { came, .. } => seen.values.whole(came),
-                Line::Message { message, .. } => seen.values.whole(message),
                 Line::End { .. } => {}
             }
         }
@@ -153,9 +152,14 @@ fn hide_request(request: &mut Json, seen: &mut Seen) {
         return;
     }
     if let Some(sql) = object.get_mut("sql").and_then(|sql| if let Json::String(sql) = sql { Some(sql) } else { None }) {
-        let (text, literals) = sql::without_literals(sql, MARK);
-        literals.iter().for_each(|literal| seen.values.add(literal));
-        *sql = text;
+        if sql::has_foreign_quotes(sql) {
+            seen.values.add(sql);
+            MARK.clone_into(sql);
+        } else {
+            let (text, literals) = sql::without_literals(sql, MARK);
+            literals.iter().for_each(|literal| seen.values.add(literal));
+            *sql = text;
+        }
     }
     let parameters = object.get_mut("parameters").and_then(Json::as_array_mut);
     for parameter in parameters.into_iter().flatten().filter(|parameter| !parameter.is_null()) {

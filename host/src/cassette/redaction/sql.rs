@@ -18,7 +18,14 @@ pub(super) fn may_rename(sql: &str) -> bool {
     let plain = sql.to_lowercase().replace("count(*)", "");
     let known = words(&plain);
     let star = plain.contains('*') || known.contains("table");
-    star && (plain.contains('(') || RENAMING.iter().any(|word| known.contains(*word)))
+    // `U&"\0065mail"` is a name that nobody sees.
+    plain.contains("u&\"") || star && (plain.contains('(') || RENAMING.iter().any(|word| known.contains(*word)))
+}
+
+/// Whether its literals may be written in ways that differ from engine to engine. Then its text is not taken apart.
+pub(super) fn has_foreign_quotes(sql: &str) -> bool {
+    let dollar = sql.match_indices('$').any(|(at, _)| !sql[at + 1..].starts_with(|c: char| c.is_ascii_digit()));
+    dollar || sql.contains(['\\', '"'])
 }
 
 /// The text with `mark` in place of its literals, and those.

@@ -18,7 +18,6 @@ use crate::cassette::Header;
 use crate::cassette::Line;
 use crate::cassette::Player;
 use crate::cassette::PluginNote;
-use crate::cassette::Recorded;
 use crate::cassette::Recorder;
 use crate::cassette::Redaction;
 use crate::cassette::Tape;
@@ -53,7 +52,6 @@ pub(super) async fn record(
     dev::grant(&mut config, project, built)?;
     let header = Header {
         tidegate: env!("CARGO_PKG_VERSION").into(),
-        kind: Recorded::Tests,
         seed: format!("{}{}", CallId::random(), CallId::random()),
         ..Header::default()
     };
@@ -97,9 +95,6 @@ async fn record_on(dispatcher: &Arc<Dispatcher>, recorder: &Recorder, cases: &[C
 /// Runs tests on what `file` says, without anything else, until the first divergence.
 pub(super) async fn replay(project: &Project, built: &Path, cases: &[Case], file: &Path) -> Result<Vec<Outcome>, Failure> {
     let cassette = Cassette::read(file).map_err(|error| failure(file, &error))?;
-    if cassette.header.kind != Recorded::Tests {
-        return Err(Failure::new(Exit::Failed, format!("`{}` holds a session and no tests", file.display())));
-    }
     let player = Arc::new(Player::new(&cassette));
     let services = Services { tape: Some(Tape::Playing(player.clone())), ..Services::default() };
     let dispatch = DispatchOptions { scripted: Some(Scripted(Arc::new(FromTape))), ..DispatchOptions::default() };
