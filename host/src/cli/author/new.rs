@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
+use super::language;
 use super::language::Language;
 use crate::cli::failure::Exit;
 use crate::cli::failure::Failure;
@@ -24,7 +25,7 @@ pub(in crate::cli) struct Options {
     /// Its id: lower-case letters, digits and hyphens
     name: String,
     /// What it is written in
-    #[arg(long, value_enum)]
+    #[arg(long, value_parser = language::parser())]
     lang: Language,
     /// Where the project goes [default: a folder called as the plugin]
     #[arg(long, value_name = "FOLDER")]
