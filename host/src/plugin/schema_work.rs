@@ -26,8 +26,9 @@ const SAME_VALUE_LISTS: [&str; 3] = ["allOf", "anyOf", "oneOf"];
 const ANY_PART: [&str; 7] =
     ["additionalProperties", "unevaluatedProperties", "additionalItems", "unevaluatedItems", "contains", "items", "propertyNames"];
 
-/// Keywords that refer by what is known only while a value is checked, or that change what other references mean.
-const NOT_FOLLOWED: [&str; 5] = ["$dynamicRef", "$recursiveRef", "$anchor", "$dynamicAnchor", "$recursiveAnchor"];
+/// Keywords that refer by what is known only while a value is checked, or that change what other references mean. An `$anchor` is only a
+/// name, and a reference by it is one to what is not in the schema.
+const NOT_FOLLOWED: [&str; 4] = ["$dynamicRef", "$recursiveRef", "$dynamicAnchor", "$recursiveAnchor"];
 
 /// One step into a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -181,7 +182,8 @@ mod tests {
         let tree = json!({ "type": "object", "properties": { "left": { "$ref": "#" }, "right": { "$ref": "#" } } });
         let shared = json!({ "type": "object", "properties": { "a": { "$ref": "#/$defs/T" }, "b": { "$ref": "#/$defs/T" } },
             "$defs": { "T": { "type": "string" } } });
-        for schema in [filter, tree, shared, json!({}), json!({ "properties": { "$id": { "type": "string" } } })] {
+        let named = json!({ "properties": { "a": { "$ref": "#/$defs/a" } }, "$defs": { "a": { "$anchor": "A", "type": "string" } } });
+        for schema in [filter, tree, shared, named, json!({}), json!({ "properties": { "$id": { "type": "string" } } })] {
             assert_eq!(check(&schema), Ok(()), "{schema}");
         }
     }
@@ -220,6 +222,7 @@ mod tests {
             (json!({ "properties": { "x": here }, "patternProperties": { "x": here } }), "in several ways"),
             (json!({ "items": here, "contains": here }), "in several ways"),
             (json!({ "$ref": "#/nowhere" }), "not in it"),
+            (json!({ "$ref": "#A", "$defs": { "a": { "$anchor": "A", "$ref": "#A" } } }), "not in it"),
             (json!({ "$ref": "#/%24defs/a", "$defs": { "a": {} } }), "not in it"),
             (json!({ "properties": { "x": { "$dynamicRef": "#m" } } }), "$dynamicRef"),
             (json!({ "properties": { "x": { "$id": "urn:x", "$ref": "#" } } }), "`$id`"),
