@@ -13,21 +13,13 @@ use serde_json::json;
 use crate::database::Engine;
 use crate::database::LOANS;
 use crate::database::Library;
+use crate::database::on_each_engine;
 use crate::folder::Folder;
 use crate::guests;
 use crate::host::Client;
 use crate::host::Era;
 use crate::host::Host;
 use crate::host::HttpHost;
-
-/// Makes one test per engine of a function that takes it.
-macro_rules! on_each_engine {
-    ($($name:ident)*) => {
-        mod sqlite { $(#[tokio::test] async fn $name() { super::$name(crate::database::Engine::Sqlite).await; })* }
-        mod postgres { $(#[tokio::test] async fn $name() { super::$name(crate::database::Engine::Postgres).await; })* }
-        mod mariadb { $(#[tokio::test] async fn $name() { super::$name(crate::database::Engine::MySql).await; })* }
-    };
-}
 
 on_each_engine! {
     a_read_is_answered_from_the_cache_until_the_host_writes

@@ -10,6 +10,16 @@ use sqlx::SqliteConnection;
 
 use crate::folder::Folder;
 
+/// Makes one test per engine of a function that takes it.
+macro_rules! on_each_engine {
+    ($($name:ident)*) => {
+        mod sqlite { $(#[tokio::test] async fn $name() { super::$name(crate::database::Engine::Sqlite).await; })* }
+        mod postgres { $(#[tokio::test] async fn $name() { super::$name(crate::database::Engine::Postgres).await; })* }
+        mod mariadb { $(#[tokio::test] async fn $name() { super::$name(crate::database::Engine::MySql).await; })* }
+    };
+}
+pub(crate) use on_each_engine;
+
 /// Loans in the library.
 pub(crate) const LOANS: i64 = 3503;
 

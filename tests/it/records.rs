@@ -7,20 +7,12 @@ use serde_json::json;
 use crate::database::Engine;
 use crate::database::LOANS;
 use crate::database::Library;
+use crate::database::on_each_engine;
 use crate::folder::Folder;
 use crate::host::Client;
 use crate::host::Era;
 use crate::host::Host;
 use crate::host::HttpHost;
-
-/// Makes one test per engine of a function that takes it.
-macro_rules! on_each_engine {
-    ($($name:ident)*) => {
-        mod sqlite { $(#[tokio::test] async fn $name() { super::$name(crate::database::Engine::Sqlite).await; })* }
-        mod postgres { $(#[tokio::test] async fn $name() { super::$name(crate::database::Engine::Postgres).await; })* }
-        mod mariadb { $(#[tokio::test] async fn $name() { super::$name(crate::database::Engine::MySql).await; })* }
-    };
-}
 
 on_each_engine! {
     pages_go_through_a_table_once_whatever_comes_and_goes
@@ -302,10 +294,17 @@ async fn many_records_are_written_all_or_none_or_in_part(engine: Engine) {
     let answer = written(&client, "create_records", json!({ "table": "people", "records": many })).await;
     assert_eq!((&answer["affected"], cell(&answer, 999, "name")), (&json!(1_000), "n999".into()));
 
-    // In a transaction they are gone with it.
+    // In a transaction a call is all or nothing too, and what came before it stays.
     let begun = client.call("begin_transaction", json!({})).await.json();
     let transaction = begun["transaction"].as_str().unwrap_or_else(|| panic!("{begun}")).to_owned();
     written(&client, "create_records", json!({ "table": "people", "records": [{ "name": "gone" }], "transaction": transaction })).await;
+    let half =
+        json!({ "table": "people", "records": [{ "name": "half" }, { "name": "h2", "email": "ada@x" }], "transaction": transaction });
+    let error = refused(&client, "create_records", half).await;
+    assert!(error["message"].as_str().unwrap().contains("records[1]"), "{error}");
+    let find = |name: &str| json!({ "table": "people", "filter": { "name": name }, "columns": ["name"], "transaction": transaction });
+    assert_eq!(rows(&client, "filtered_search", find("half")).await, json!([]));
+    assert_eq!(rows(&client, "filtered_search", find("gone")).await, json!([["gone"]]));
     client.call("rollback_transaction", json!({ "transaction": transaction })).await;
     assert_eq!(library.number("select count(*) from people where name = 'gone'").await, 0);
     library.close().await;

@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::database::Engine;
 use crate::database::LOANS;
 use crate::database::Library;
+use crate::database::on_each_engine;
 use crate::folder::Folder;
 use crate::host::Client;
 use crate::host::Era;
@@ -136,7 +137,7 @@ async fn what_a_caller_gives_never_becomes_sql(engine: Engine) {
     // A template reads, whatever it says.
     let writes = json!({ "name": "writes", "description": "Deletes.", "statements": { "any": "delete from loans" } });
     assert!(!client.call("save_template", json!({ "template": writes })).await.failed());
-    assert!(client.call("run_template", json!({ "name": "writes" })).await.failed());
+    assert_eq!(client.call("run_template", json!({ "name": "writes" })).await.code(), "READ_ONLY");
     assert_eq!(library.number("select count(*) from loans").await, LOANS);
     library.close().await;
 }
@@ -191,14 +192,6 @@ async fn a_template_is_a_tool_as_soon_as_it_is_saved() {
     assert!(!client.call("delete_template", json!({ "name": "cheap", "shared": true })).await.failed());
     assert_eq!(published().await, ["template_dear"]);
     library.close().await;
-}
-
-macro_rules! on_each_engine {
-    ($($name:ident)*) => {
-        mod sqlite { $(#[tokio::test] async fn $name() { super::$name(crate::database::Engine::Sqlite).await; })* }
-        mod postgres { $(#[tokio::test] async fn $name() { super::$name(crate::database::Engine::Postgres).await; })* }
-        mod mariadb { $(#[tokio::test] async fn $name() { super::$name(crate::database::Engine::MySql).await; })* }
-    };
 }
 
 on_each_engine! {

@@ -13,19 +13,11 @@ use serde_json::json;
 use crate::database::Engine;
 use crate::database::LOANS;
 use crate::database::Library;
+use crate::database::on_each_engine;
 use crate::host::Client;
 use crate::host::Era;
 use crate::host::Host;
 use crate::host::HttpHost;
-
-/// Makes one test per engine of a function that takes it.
-macro_rules! on_each_engine {
-    ($($name:ident)*) => {
-        mod sqlite { $(#[tokio::test] async fn $name() { super::$name(crate::database::Engine::Sqlite).await; })* }
-        mod postgres { $(#[tokio::test] async fn $name() { super::$name(crate::database::Engine::Postgres).await; })* }
-        mod mariadb { $(#[tokio::test] async fn $name() { super::$name(crate::database::Engine::MySql).await; })* }
-    };
-}
 
 on_each_engine! {
     a_second_client_sees_nothing_before_the_commit

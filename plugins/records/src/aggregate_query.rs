@@ -3,16 +3,13 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 use tidegate_plugin::Annotations;
-use tidegate_plugin::Content;
 use tidegate_plugin::Needs;
-use tidegate_plugin::Outcome;
 use tidegate_plugin::Round;
 use tidegate_plugin::RowFormat;
 use tidegate_plugin::Tool;
 use tidegate_plugin::ToolError;
 use tidegate_plugin::ToolResult;
 use tidegate_plugin::catalog::Engine;
-use tidegate_plugin::database_read::Options;
 use tidegate_plugin::place::Place;
 
 use crate::family::Family;
@@ -110,7 +107,6 @@ impl Tool for AggregateQuery {
         let outputs = Outputs { engine: source.engine, all: groups.iter().chain(&measures).cloned().collect() };
         outputs.check_names()?;
 
-        let size = page::size(self.limit);
         let mut sql = Sql::new(source.engine, "select ");
         sql.list(&outputs.all, ", ", |sql, output| {
             sql.push(&output.column.written).push(" as ").name(&output.name);
@@ -135,16 +131,8 @@ impl Tool for AggregateQuery {
             names if names.is_empty() => groups.iter().map(|group| (group.column.written.clone(), false)).collect(),
             names => names.iter().map(|name| ordered(&groups, &measures, name)).collect::<Result<_, _>>()?,
         };
-        if !order.is_empty() {
-            sql.push(" order by ");
-            sql.list(&order, ", ", |sql, (written, descending)| {
-                sql.push("(").push(written).push(" is null), ").push(written).push(if *descending { " desc" } else { "" });
-            });
-        }
-        page::write_limit(&mut sql, size);
-        let options = Options { timeout_ms: None, max_rows: Some(size), keep_rest: false };
-        let rows = place.query(sql.text(), sql.values(), options)?;
-        Ok(Outcome::Complete(vec![Content::rows(rows, self.format.unwrap_or_default(), None)]))
+        page::write_order_by(&mut sql, &order);
+        page::first(&place, &mut sql, page::size(self.limit), self.format.unwrap_or_default())
     }
 }
 

@@ -34,8 +34,11 @@ const RECORDS: usize = 1_000;
 /// Statements of one batch, each with rows that it gives back.
 const STATEMENTS: usize = 50;
 
+/// The savepoint before all records of a call.
+const CALL: &str = "records_call";
+
 /// The savepoint before each record of a partial write.
-const SAVEPOINT: &str = "record";
+const RECORD: &str = "records_record";
 
 /// Arguments of `create_record`.
 #[derive(Deserialize, JsonSchema)]
@@ -200,8 +203,9 @@ impl Create {
                 &own
             }
         };
+        transaction.savepoint(CALL)?;
         for (index, record) in records {
-            transaction.savepoint(SAVEPOINT)?;
+            transaction.savepoint(RECORD)?;
             let done = Target::execute_in(transaction, &insert(target, &[record], conflict)).and_then(|execution| {
                 let returned = match execution.returned {
                     Some(rows) => Some(rows),
@@ -210,17 +214,23 @@ impl Create {
                 Ok((execution.affected.min(1), returned))
             });
             match done {
-                Ok((affected, returned)) => written.add(affected, returned.as_ref()),
+                Ok((affected, returned)) => {
+                    transaction.release(RECORD)?;
+                    written.add(affected, returned.as_ref());
+                }
                 Err(error) => match self.goes_on(transaction, error)? {
                     ControlFlow::Continue(error) => written.failed(*index, written::code(&error), &error.failure().message),
                     ControlFlow::Break(error) => {
-                        // Dropped, a transaction of its own is taken back; of another's only this call.
+                        // All or nothing, in a transaction that goes on as well.
+                        transaction.rollback_to(CALL)?;
+                        transaction.release(CALL)?;
                         let at = self.placed(*index, "");
                         return Err(ToolError::Database(error.map_message(|message| format!("{at}{message}"))));
                     }
                 },
             }
         }
+        transaction.release(CALL)?;
         if target.place.transaction().is_none() {
             transaction.commit()?;
         }
@@ -231,7 +241,8 @@ impl Create {
         if !self.partial || !is_of_record(&error) {
             return Ok(ControlFlow::Break(error));
         }
-        transaction.rollback_to(SAVEPOINT)?;
+        transaction.rollback_to(RECORD)?;
+        transaction.release(RECORD)?;
         Ok(ControlFlow::Continue(error))
     }
 }

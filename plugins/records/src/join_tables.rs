@@ -3,9 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 use tidegate_plugin::Annotations;
-use tidegate_plugin::Content;
 use tidegate_plugin::Needs;
-use tidegate_plugin::Outcome;
 use tidegate_plugin::Round;
 use tidegate_plugin::RowFormat;
 use tidegate_plugin::Tool;
@@ -13,7 +11,6 @@ use tidegate_plugin::ToolError;
 use tidegate_plugin::ToolResult;
 use tidegate_plugin::catalog::Engine;
 use tidegate_plugin::catalog::ForeignKey;
-use tidegate_plugin::database_read::Options;
 use tidegate_plugin::place::Place;
 
 use crate::filter;
@@ -96,7 +93,6 @@ impl Tool for JoinTables {
             None | Some([]) => joined.every_column(),
             Some(names) => names.iter().map(|name| Ok((name.clone(), joined.find(name)?.written))).collect::<Result<_, ToolError>>()?,
         };
-        let size = page::size(self.limit);
         let mut sql = Sql::new(engine, "select ");
         sql.list(&shown, ", ", |sql, (name, written)| {
             sql.push(written).push(" as ").name(name);
@@ -119,16 +115,8 @@ impl Tool for JoinTables {
                 Ok((joined.find(bare)?.written, descending))
             })
             .collect::<Result<_, ToolError>>()?;
-        if !order.is_empty() {
-            sql.push(" order by ");
-            sql.list(&order, ", ", |sql, (written, descending)| {
-                sql.push("(").push(written).push(" is null), ").push(written).push(if *descending { " desc" } else { "" });
-            });
-        }
-        page::write_limit(&mut sql, size);
-        let options = Options { timeout_ms: None, max_rows: Some(size), keep_rest: false };
-        let rows = place.query(sql.text(), sql.values(), options)?;
-        Ok(Outcome::Complete(vec![Content::rows(rows, self.format.unwrap_or_default(), None)]))
+        page::write_order_by(&mut sql, &order);
+        page::first(&place, &mut sql, page::size(self.limit), self.format.unwrap_or_default())
     }
 }
 

@@ -69,6 +69,28 @@ pub(crate) fn write_order(sql: &mut Sql, keys: &[Key]) {
     });
 }
 
+/// Adds `order by` these expressions, nulls last; nothing when there are none. True turns one round.
+pub(crate) fn write_order_by(sql: &mut Sql, order: &[(String, bool)]) {
+    if order.is_empty() {
+        return;
+    }
+    sql.push(" order by ").list(order, ", ", |sql, (written, descending)| {
+        sql.push("(").push(written).push(" is null), ").push(written).push(if *descending { " desc" } else { "" });
+    });
+}
+
+/// Runs a statement that has no pages: its first rows, cut where there are more.
+///
+/// # Errors
+///
+/// What the database says.
+pub(crate) fn first(place: &Place, sql: &mut Sql, size: u32, format: RowFormat) -> ToolResult {
+    write_limit(sql, size);
+    let options = Options { timeout_ms: None, max_rows: Some(size), keep_rest: false };
+    let rows = place.query(sql.text(), sql.values(), options)?;
+    Ok(Outcome::Complete(vec![Content::rows(rows, format, None)]))
+}
+
 /// Adds the condition that a row comes after the one with these values.
 ///
 /// # Errors
